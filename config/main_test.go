@@ -1,0 +1,12 @@
+package config_test
+
+import (
+	"flag"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files and docs/configuration.md")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
