@@ -1,0 +1,40 @@
+// Package script is what the suite of the runtimes tells its stand-in for the runner to do, and what that
+// tells back.
+package script
+
+import "time"
+
+// Script is in/script.json. The zero value does nothing but leave a result.
+type Script struct {
+	Count        bool              // append a line to agent.log on each start
+	Child        bool              // start a child that ignores SIGTERM, and note its number in agent.log
+	Events       int               // events to write
+	Pad          int               // spaces after each event's text
+	Pace         time.Duration     // pause after each event
+	Raw          []string          // lines to write amid the events
+	Facts        bool              // write Facts to agent.log
+	Files        map[string]int    // files of so many bytes in out/
+	Links        map[string]string // symbolic links in out/, by name
+	Pipes        []string          // named pipes in out/
+	Dirs         []string          // directories in out/, read-only and not empty
+	SparseBundle int64             // size of a work bundle that is one hole
+	Memory       int               // bytes to use
+	Hang         bool              // until SIGTERM
+	Stubborn     bool              // hang, whatever the signal
+	NoResult     bool
+	Exit         int // the exit code
+}
+
+// Facts is what a process inside can tell of its surroundings.
+type Facts struct {
+	UID, GID, PID int
+	Dir           string
+	Env           []string
+	Status        string          // /proc/self/status
+	Writable      map[string]bool // by directory; those of the attempt without its path
+	Interfaces    []string        // that are up, without loopback
+	TmpExec       bool            // a program in /tmp can be started
+	TmpSize       int64
+	CoreLimit     uint64
+	Input         string // of in/thread/1.md
+}
