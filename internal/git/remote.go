@@ -1,0 +1,100 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"devs-webhook/messages"
+)
+
+// remoteRefs is what a server says that it has.
+type remoteRefs struct {
+	head string            // the default branch, without refs/heads/
+	refs map[string]string // ref → commit
+}
+
+// list asks the server for its refs.
+func (g *Git) list(ctx context.Context, repo messages.Repo) (remoteRefs, error) {
+	env, token, url, err := g.remote(ctx, repo)
+	if err != nil {
+		return remoteRefs{}, err
+	}
+	out, err := g.run(ctx, call{env: env, token: token, args: []string{"ls-remote", "--symref", url}})
+	if err != nil {
+		return remoteRefs{}, g.unreachable(ctx, repo, err)
+	}
+	r := remoteRefs{refs: map[string]string{}}
+	for line := range strings.SplitSeq(string(out), "\n") {
+		what, ref, ok := strings.Cut(line, "\t")
+		if !ok {
+			continue
+		}
+		if target, symbolic := strings.CutPrefix(what, "ref: "); symbolic {
+			if ref == "HEAD" {
+				r.head = strings.TrimPrefix(target, "refs/heads/")
+			}
+			continue
+		}
+		r.refs[ref] = what
+	}
+	if len(r.refs) == 0 {
+		return r, &messages.RefusedError{Ending: messages.EndCloneFailed, Why: "The repository is empty: there is nothing to start from."}
+	}
+	return r, nil
+}
+
+// unreachable classifies why a repository could not be read. git does not tell a refusal from a fault by
+// its exit code, so the server is asked once more, directly, what it answers.
+func (g *Git) unreachable(ctx context.Context, repo messages.Repo, err error) error {
+	status, probeErr := g.probe(ctx, repo)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case probeErr != nil:
+		return &messages.LaterError{Ending: messages.EndCloneFailed, Err: fmt.Errorf("the git server does not answer: %w", probeErr)}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return &messages.LaterError{Ending: messages.EndCloneFailed, Err: fmt.Errorf("the git server refuses the token of GITHUB_TOKEN for %s", repo.FullName())}
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return &messages.RefusedError{
+			Ending: messages.EndCloneFailed, Why: "The repository could not be cloned: it is not there, or the service's token may not read it.", Err: err,
+		}
+	default:
+		return &messages.LaterError{Ending: messages.EndCloneFailed, Err: err}
+	}
+}
+
+func (g *Git) probe(ctx context.Context, repo messages.Repo) (status int, err error) {
+	return g.probeService(ctx, repo, "git-upload-pack")
+}
+
+// probeService asks the smart HTTP endpoint that git itself begins with.
+func (g *Git) probeService(ctx context.Context, repo messages.Repo, service string) (status int, err error) {
+	url, err := g.url(repo)
+	if err != nil {
+		return 0, err
+	}
+	token, err := g.opts.Token(ctx, repo)
+	if err != nil {
+		return 0, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/info/refs?service="+service, nil)
+	if err != nil {
+		return 0, err
+	}
+	r.SetBasicAuth("x-access-token", token)
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return 0, op // without the address that url.Error would add
+		}
+		return 0, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode, nil
+}
