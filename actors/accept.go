@@ -30,8 +30,8 @@ type Incoming struct {
 	Body                                    []byte
 }
 
-// ErrSignature is the answer to a missing or wrong signature.
-var ErrSignature = errors.New("Invalid signature") //nolint:staticcheck // the wording is the original's API
+// ErrSignature means that the signature is missing or wrong.
+var ErrSignature = errors.New("invalid signature")
 
 // BadRequestError is an incoming webhook that cannot be one; its text is for the sender.
 type BadRequestError struct{ Detail string }

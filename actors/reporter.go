@@ -53,7 +53,7 @@ type Writer interface {
 const (
 	effectWithin = 3 * time.Minute // for one effect, a push included
 	effectBatch  = 16
-	progressLook = 5 * time.Second // how often waiting tasks are checked for the first sign of progress
+	progressLook = 5 * time.Second // how often, at least, waiting tasks are checked for their first progress
 )
 
 // Reporter performs the outbox against GitHub, one effect at a time. Before each write that could be
@@ -135,7 +135,7 @@ func (r *Reporter) look(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look for the next effect: %w", err)
 	}
-	wait := progressLook
+	wait := min(progressLook, max(r.progress, time.Second))
 	if ok {
 		wait = min(wait, max(time.Until(next), 10*time.Millisecond))
 	}

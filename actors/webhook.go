@@ -89,7 +89,7 @@ func (h *Webhook) reply(w http.ResponseWriter, in Incoming, repeated bool, err e
 		answer(w, http.StatusOK, map[string]string{"status": "accepted", "delivery_id": in.Delivery})
 	case errors.Is(err, ErrSignature):
 		h.log.Warn().Str("event", in.Event).Int("bytes", len(in.Body)).Msg("signature refused")
-		answer(w, http.StatusUnauthorized, map[string]string{"detail": ErrSignature.Error()})
+		answer(w, http.StatusUnauthorized, map[string]string{"detail": "Invalid signature"})
 	case errors.As(err, &bad):
 		h.log.Warn().Str("delivery", in.Delivery).Str("detail", bad.Detail).Msg("delivery refused")
 		answer(w, http.StatusBadRequest, map[string]string{"detail": bad.Detail})

@@ -12,6 +12,10 @@ var ErrNotClaimable = errors.New("not claimable")
 // ErrNotOpen is what the store answers to a write for an attempt that has already ended.
 var ErrNotOpen = errors.New("attempt is not open")
 
+// ErrEffectClosed is what the store answers to the begin of a try of an effect that was done or given up, or
+// is no longer wanted: do not try it.
+var ErrEffectClosed = errors.New("effect is closed")
+
 // ErrNameTaken is what a runtime answers if the slot's name is in use: look with Find what is there.
 var ErrNameTaken = errors.New("name is taken")
 

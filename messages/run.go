@@ -19,7 +19,8 @@ type Spec struct {
 }
 
 // AgentSpec starts the agent. In Argv and Env the words {run}, {in}, {out}, {work} and {home} stand for the
-// attempt's directories, which differ between runtimes. Stdin names a file in in/.
+// attempt's directories, which differ between runtimes, and {runner} for the runner's own program. Stdin
+// names a file in in/.
 type AgentSpec struct {
 	Name  string            `json:"name"` // claude, command, demo: chooses the stream parser
 	Argv  []string          `json:"argv"`
@@ -60,6 +61,17 @@ type TaskForRun struct {
 	Branch       string `json:"branch"`
 	TargetBranch string `json:"target_branch"`
 	BaseCommit   string `json:"base_commit"`
+}
+
+// AgentEnd is what the end of an agent's stream says about its run, before the runner adds its own view.
+type AgentEnd struct {
+	Ending  Ending
+	Detail  string // one line for people
+	Words   string // the agent's last words, at most 60,000 characters
+	Turns   int
+	CostUSD float64
+	Session string
+	Model   string
 }
 
 // Result is out/result.json. All of it can be forged by the agent, which runs as the same user: it is

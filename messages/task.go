@@ -26,7 +26,7 @@ func (s TaskState) Final() bool {
 type Task struct {
 	ID     TaskID `json:"id"`
 	Repo   Repo   `json:"repo"`
-	Thread Thread `json:"thread"` // Number is the thread's own: the issue, even if asked on its pull request
+	Thread Thread `json:"thread"` // where its first request was asked: the issue, or its pull request
 	// ThreadKey identifies the thread in the store: an issue together with the pull requests opened for it.
 	ThreadKey string `json:"thread_key"`
 	// Branch is where the work goes; kept by the thread. PullRequestNumber is 0 until one is open.

@@ -25,8 +25,9 @@ var ErrUnknown = errors.New("unknown")
 
 // Service is what the routes show and steer. It is safe for concurrent use.
 type Service interface {
-	// Checks says of each part whether it is ready: "ok", or a sentence.
-	Checks(ctx context.Context) map[string]string
+	// Ready says whether deliveries can be accepted, and of each part whether it works: "ok", or a sentence.
+	// That GitHub or the runtime is away does not make it unready: what comes in meanwhile is kept.
+	Ready(ctx context.Context) (ready bool, checks map[string]string)
 	Status(ctx context.Context) (Status, error)
 	// Why tells the story of a delivery, as JSON marshals it.
 	Why(ctx context.Context, delivery string) (any, error)
@@ -55,13 +56,12 @@ func Public(s Service) http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 		defer cancel()
-		status, checks := http.StatusOK, s.Checks(ctx)
-		for _, c := range checks {
-			if c != "ok" {
-				status = http.StatusServiceUnavailable
-			}
+		ready, checks := s.Ready(ctx)
+		status := http.StatusOK
+		if !ready {
+			status = http.StatusServiceUnavailable
 		}
-		write(w, status, map[string]any{"ready": status == http.StatusOK, "checks": checks})
+		write(w, status, map[string]any{"ready": ready, "checks": checks})
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "Not Found") })
 	return mux
@@ -96,10 +96,20 @@ func Local(s Service, o Options) http.Handler {
 	return mux
 }
 
-// IsAdmin says whether a path belongs to the admin routes.
-func IsAdmin(path string) bool {
-	switch {
-	case path == "/status", path == "/containers", path == "/testevent":
+// Both serves the admin routes from one handler and everything else from the other.
+func Both(admin, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isAdmin(r.URL.Path) {
+			admin.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
+}
+
+func isAdmin(path string) bool {
+	switch path {
+	case "/status", "/containers", "/testevent":
 		return true
 	}
 	return strings.HasPrefix(path, "/why/") || strings.HasPrefix(path, "/container/")
