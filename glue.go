@@ -47,9 +47,9 @@ func (reader) Read(event string, payload []byte) (messages.Event, string, messag
 	case err == nil:
 		return ev, intake.Summary(ev), "", "", true
 	case errors.As(err, &malformed):
-		return ev, event, messages.ReasonMalformed, malformed.Detail, false
+		return ev, intake.Summary(ev), messages.ReasonMalformed, malformed.Detail, false
 	default:
-		return ev, event, messages.ReasonEventUnsupported, fmt.Sprintf("the event %q starts nothing", event), false
+		return ev, intake.Summary(ev), messages.ReasonEventUnsupported, fmt.Sprintf("the event %q starts nothing", event), false
 	}
 }
 
@@ -193,9 +193,9 @@ func splitRepo(full string) (owner, name string) {
 	return owner, name
 }
 
-// testRepoID stands for GitHub's id of a repository in test events. It is negative, so that it is nobody's.
+// testRepoID stands for GitHub's id of a repository in test events. It is so high that it is nobody's.
 func testRepoID(full string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte(strings.ToLower(full)))
-	return -int64(h.Sum64()>>2) - 1
+	return 1<<62 | int64(h.Sum64()>>2)
 }

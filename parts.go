@@ -123,7 +123,6 @@ func buildRuntime(cfg config.Config, instance string, log zerolog.Logger) (runti
 	log = log.With().Str("part", "runtime").Logger()
 	output := runtime.OutputLimits{Bundle: maxBundle}
 	if cfg.Containers.Runtime == "process" {
-		log.Warn().Msg("agents run as processes of this machine without any isolation")
 		return process.New(process.Options{Dir: filepath.Join(cfg.State.Dir, "process"), RunnerPath: program, Output: output, Log: log})
 	}
 	return docker.New(docker.Options{

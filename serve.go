@@ -40,26 +40,28 @@ func serve(ctx context.Context, f cli.ServeFlags) error {
 	return errors.Join(err, st.Close())
 }
 
-// serveOn opens the doors, builds the tree on the store, and runs it.
+// serveOn builds the adapters and serves with them.
 func serveOn(ctx context.Context, cfg config.Config, st *store.Store, log zerolog.Logger, stdout io.Writer) error {
 	parts, err := buildParts(ctx, cfg, st, log)
 	if err != nil {
 		return err
 	}
+	return serveParts(ctx, cfg, parts, newService(cfg, st, parts), log, stdout)
+}
+
+// serveParts opens the doors, builds the tree and runs it.
+func serveParts(ctx context.Context, cfg config.Config, parts supervisor.Parts, s *service, log zerolog.Logger, stdout io.Writer) error {
 	doors, err := openDoors(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer doors.close()
-	service := newService(cfg, st, parts)
-	parts.Doors = doors.with(cfg, service, log)
-	tree := supervisor.New(parts)
-	service.tree = tree
-
+	parts.Doors = doors.with(cfg, s, log)
+	s.tree = supervisor.New(parts)
 	if err := announce(cfg, doors, log, stdout); err != nil {
 		return err
 	}
-	err = tree.Serve(ctx)
+	err = s.tree.Serve(ctx)
 	var fatal *actors.FatalError
 	if errors.As(err, &fatal) {
 		return &cli.ExitError{Code: fatal.Code, Err: fatal.Err}

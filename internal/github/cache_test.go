@@ -1,7 +1,9 @@
 package github
 
 import (
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -30,13 +32,25 @@ func TestCacheIsBounded(t *testing.T) {
 
 // A crash of the one who asks must not leave the others waiting for ever.
 func TestCacheOutlivesAPanic(t *testing.T) {
-	var c cache[string, int]
-	func() {
-		defer func() { _ = recover() }()
-		_, _ = c.get(t.Context(), "k", func() (int, time.Duration, error) { panic("on purpose") })
-	}()
-	got, err := c.get(t.Context(), "k", func() (int, time.Duration, error) { return 1, time.Hour, nil })
-	if got != 1 || err != nil {
-		t.Errorf("got %d, %v", got, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var c cache[string, int]
+		crash := make(chan struct{})
+		go func() {
+			defer func() { _ = recover() }()
+			_, _ = c.get(t.Context(), "k", func() (int, time.Duration, error) { <-crash; panic("on purpose") })
+		}()
+		synctest.Wait()
+		var waiting sync.WaitGroup
+		for range 3 {
+			waiting.Go(func() {
+				got, err := c.get(t.Context(), "k", func() (int, time.Duration, error) { return 1, time.Hour, nil })
+				if got != 1 || err != nil {
+					t.Errorf("got %d, %v", got, err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(crash)
+		waiting.Wait()
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/google/go-github/v89/github"
@@ -118,8 +117,7 @@ func (c *Client) do(ctx context.Context, what string, call func(context.Context)
 	return told.failure(what, err)
 }
 
-// apiURL parses the root of the API and ends its path with a slash, which the requests are relative to.
-// The text itself stays out of the errors: it may hold a password.
+// apiURL parses the root of the API. The text itself stays out of the errors: it may hold a password.
 func apiURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -129,9 +127,6 @@ func apiURL(text string) (*url.URL, error) {
 		return nil, errors.New("GITHUB_API_URL has a user or password in it; the token goes into GITHUB_TOKEN")
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("GITHUB_API_URL ends in a query or fragment; give it without")
-	}
-	if !strings.HasSuffix(u.Path, "/") {
-		u.Path += "/"
 	}
 	return u, nil
 }

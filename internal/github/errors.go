@@ -210,8 +210,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
-// until is how long the time is away, 0 if it has passed. Sub itself is bounded, so no date overflows it.
-func until(t, now time.Time) time.Duration { return max(t.Sub(now), 0) }
+// until is how long the time is away, 0 if it has passed. It is bounded, so that it can be added to.
+func until(t, now time.Time) time.Duration { return min(max(t.Sub(now), 0), longestWait) }
 
 // clean makes one line of what another program said, of 300 characters at most.
 func clean(text string) string {

@@ -183,51 +183,53 @@ func TestNothingIsSentInTheForbiddenWindow(t *testing.T) {
 	tests := []struct {
 		name   string
 		answer func() *http.Response
-		pause  time.Duration // at least
-		longer time.Duration // than that it may not be
+		pause  time.Duration
 	}{
-		{"429 with retry-after", func() *http.Response { return response(429, limit, "Retry-After", "90") }, 90 * time.Second, 0},
-		{"403 with retry-after", func() *http.Response { return response(403, limit, "Retry-After", "90") }, 90 * time.Second, 0},
+		{"429 with retry-after", func() *http.Response { return response(429, limit, "Retry-After", "90") }, 90 * time.Second},
+		{"403 with retry-after", func() *http.Response { return response(403, limit, "Retry-After", "90") }, 90 * time.Second},
 		{"403 with a date", func() *http.Response {
 			return response(403, limit, "Retry-After", time.Now().Add(90*time.Second).UTC().Format(http.TimeFormat))
-		}, 89 * time.Second, 2 * time.Second},
+		}, 90 * time.Second},
 		{"403 with the reset", func() *http.Response {
 			return response(403, limit, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", epoch(20*time.Minute))
-		}, 20 * time.Minute, 2 * time.Second},
+		}, 20*time.Minute + time.Second},
 		{"429 with the reset", func() *http.Response {
 			return response(429, limit, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", epoch(20*time.Minute))
-		}, 20 * time.Minute, 2 * time.Second},
+		}, 20*time.Minute + time.Second},
 		{"the longer of both", func() *http.Response {
 			return response(403, limit, "Retry-After", "5", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", epoch(20*time.Minute))
-		}, 20 * time.Minute, 2 * time.Second},
+		}, 20*time.Minute + time.Second},
 		{"our clock is two hours behind", func() *http.Response {
 			return response(403, limit, "Date", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat),
 				"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", epoch(2*time.Hour+20*time.Minute))
-		}, 20 * time.Minute, 2 * time.Second},
-		{"no time", func() *http.Response { return response(429, limit) }, time.Minute, 0},
+		}, 20*time.Minute + time.Second},
+		{"no time", func() *http.Response { return response(429, limit) }, time.Minute},
 		{"secondary limit, no time", func() *http.Response {
 			return response(403, said("You have exceeded a secondary rate limit"), "X-RateLimit-Remaining", "4000")
-		}, time.Minute, 0},
+		}, time.Minute},
 		{"reset has passed", func() *http.Response {
 			return response(403, limit, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1")
-		}, time.Minute, 0},
+		}, time.Minute},
 		{"nonsense", func() *http.Response {
 			return response(429, limit, "Retry-After", "soon", "X-RateLimit-Reset", "later")
-		}, time.Minute, 0},
-		{"for ever", func() *http.Response { return response(429, limit, "Retry-After", "9223372036854775807") }, 24 * time.Hour, 0},
+		}, time.Minute},
+		{"for ever", func() *http.Response { return response(429, limit, "Retry-After", "9223372036854775807") }, 24 * time.Hour},
+		{"the reset is for ever away", func() *http.Response {
+			return response(403, limit, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "99999999999")
+		}, 24 * time.Hour},
 		{"the last one of the hour succeeds", func() *http.Response {
 			return response(200, "[]", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", epoch(20*time.Minute))
-		}, 20 * time.Minute, 2 * time.Second},
-		{"unavailable with retry-after", func() *http.Response { return response(503, "", "Retry-After", "90") }, 90 * time.Second, 0},
+		}, 20*time.Minute + time.Second},
+		{"unavailable with retry-after", func() *http.Response { return response(503, "", "Retry-After", "90") }, 90 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *wire, c *Client) { forbiddenWindow(t, w, c, test.answer, test.pause, test.longer) })
+			bubble(t, func(t *testing.T, w *wire, c *Client) { forbiddenWindow(t, w, c, test.answer, test.pause) })
 		})
 	}
 }
 
-func forbiddenWindow(t *testing.T, w *wire, c *Client, stop func() *http.Response, pause, longer time.Duration) {
+func forbiddenWindow(t *testing.T, w *wire, c *Client, stop func() *http.Response, pause time.Duration) {
 	first := true
 	w.answer = func(*http.Request) *http.Response {
 		if !first {
@@ -239,13 +241,13 @@ func forbiddenWindow(t *testing.T, w *wire, c *Client, stop func() *http.Respons
 	err := aRead(t.Context(), c)
 	told := time.Now()
 	if later, ok := errors.AsType[*messages.LaterError](err); ok {
-		if later.After < pause || later.After > pause+longer {
+		if later.After != pause {
 			t.Errorf("the caller is told to wait %s, want %s", later.After, pause)
 		}
 	} else if err != nil {
 		t.Errorf("the stop is %v", err)
 	}
-	if _, until := c.Budget(); until.Before(told.Add(pause)) || until.After(told.Add(pause+longer)) {
+	if _, until := c.Budget(); !until.Equal(told.Add(pause)) {
 		t.Errorf("blocked for %s, want %s", until.Sub(told), pause)
 	}
 	var all sync.WaitGroup
@@ -259,8 +261,8 @@ func forbiddenWindow(t *testing.T, w *wire, c *Client, stop func() *http.Respons
 	if len(w.sent) != 5 {
 		t.Errorf("%d requests were sent, want 5", len(w.sent))
 	}
-	if at := w.sent[1].Sub(told); at > pause+longer {
-		t.Errorf("the next request went out after %s, want it after %s", at, pause)
+	if at := w.sent[1].Sub(told); at != pause {
+		t.Errorf("the next request went out after %s, want %s", at, pause)
 	}
 }
 
@@ -389,23 +391,61 @@ func TestWritersThatCannotHaveTheirTurnAreTold(t *testing.T) {
 }
 
 func TestWaitEndsWithTheContext(t *testing.T) {
-	bubble(t, func(t *testing.T, w *wire, c *Client) {
-		w.takes = time.Minute
-		c2 := c
-		go func() { _ = aWrite(t.Context(), c2) }() // lost at the time-out of 10 s: it holds the turn
-		synctest.Wait()
-		stop := errors.New("the service stops")
+	stop := errors.New("the service stops")
+	// waits makes a call that has to wait, and expects it to end with its context after 2 s.
+	waits := func(t *testing.T, c *Client, call func(context.Context, *Client) error) {
+		t.Helper()
 		ctx, cancel := context.WithCancelCause(t.Context())
+		start := time.Now()
 		go func() { pass(2 * time.Second); cancel(stop) }()
-		err := aWrite(ctx, c)
+		err := call(ctx, c)
 		wantClass(t, err, classLater)
-		if !errors.Is(err, stop) {
-			t.Errorf("the cause is lost: %v", err)
+		if took := time.Since(start); took != 2*time.Second || !errors.Is(err, stop) {
+			t.Errorf("it ended after %s with %v", took, err)
 		}
-		if len(w.sent) != 1 {
-			t.Errorf("%d requests were sent", len(w.sent))
+	}
+	t.Run("for its turn", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *wire, c *Client) {
+			w.takes = time.Minute
+			var first sync.WaitGroup
+			first.Go(func() { wantClass(t, aWrite(t.Context(), c), classNone) })
+			synctest.Wait()
+			waits(t, c, aWrite)
+			first.Wait()
+			if len(w.sent) != 1 {
+				t.Errorf("%d requests were sent", len(w.sent))
+			}
+		})
+	})
+	t.Run("for the end of a pause", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *wire, c *Client) {
+			w.answer = func(*http.Request) *http.Response { return response(429, said("slow down")) }
+			wantClass(t, aRead(t.Context(), c), classLater)
+			waits(t, c, aRead)
+			waits(t, c, aWrite)
+			if len(w.sent) != 1 {
+				t.Errorf("%d requests were sent", len(w.sent))
+			}
+		})
+	})
+}
+
+// Who gets the turn and then cannot use it hands it on.
+func TestTurnIsHandedOn(t *testing.T) {
+	bubble(t, func(t *testing.T, w *wire, c *Client) {
+		w.takes = time.Second
+		w.answer = func(*http.Request) *http.Response {
+			if len(w.sent) == 1 {
+				return response(429, said("slow down"), "Retry-After", "600")
+			}
+			return nil
 		}
-		pass(time.Minute)
+		go func() { wantClass(t, aWrite(t.Context(), c), classLater) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		wantClass(t, aWrite(ctx, c), classLater) // it had its turn when the first had been told to stop
+		wantClass(t, aWrite(t.Context(), c), classNone)
 	})
 }
 

@@ -106,6 +106,19 @@ func TestPermissionThatCannotBePinned(t *testing.T) {
 	}
 }
 
+// GitHub's word on another account is no word on this one.
+func TestPermissionWhenTheAnswerIsAboutAnother(t *testing.T) {
+	f := newFake(t)
+	f.on(helloGet, 200, helloOK)
+	f.on(adaPath, 404, said("Not Found"))
+	f.on("GET /user/7", 200, `{"id":8,"login":"ada"}`)
+	got, err := newClient(t, f.URL).Permission(t.Context(), hello, ada)
+	wantClass(t, err, classLater)
+	if got != "" {
+		t.Errorf("got the role %q", got)
+	}
+}
+
 func TestPermissionOfNobody(t *testing.T) {
 	for name, answer := range map[string]struct {
 		status int

@@ -1,6 +1,7 @@
 package github
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,6 +45,25 @@ func TestMovedRepositoryIsFollowed(t *testing.T) {
 	}
 }
 
+// The body goes along whatever the transport does with the first one.
+func TestRedirectedBodyIsWhole(t *testing.T) {
+	var bodies []string
+	c := newClient(t, "https://api.test", func(o *Options) {
+		o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			bodies = append(bodies, string(body))
+			if len(bodies) == 1 {
+				return response(307, "", "Location", "/repositories/99/issues/1/comments"), err
+			}
+			return response(201, `{"id":5}`), err
+		})
+	})
+	wantClass(t, aWrite(t.Context(), c), classNone)
+	if len(bodies) != 2 || bodies[0] == "" || bodies[0] != bodies[1] {
+		t.Errorf("the bodies were %q", bodies)
+	}
+}
+
 func TestTokenDoesNotFollowToAnotherHost(t *testing.T) {
 	thief := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s %s came to another host, with authorization %q", r.Method, r.URL, r.Header.Get("Authorization"))
@@ -60,6 +80,21 @@ func TestTokenDoesNotFollowToAnotherHost(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error repeats a password: %v", err)
 		}
+	}
+}
+
+// go-github puts the request into its errors.
+func TestTokenIsNotInTheRequestOfAnAnswer(t *testing.T) {
+	c := newClient(t, "https://api.test", func(o *Options) {
+		o.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp := response(422, said("no"))
+			resp.Request = r
+			return resp, nil
+		})
+	})
+	_, resp, err := c.rest.Users.Get(t.Context(), "ada")
+	if err == nil || resp.Request.Header.Get("Authorization") != "" {
+		t.Errorf("the answer's request has the headers %v (%v)", resp.Request.Header, err)
 	}
 }
 

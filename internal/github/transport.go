@@ -87,9 +87,6 @@ func (t *transport) send(req *http.Request, told *account) (*http.Response, erro
 	sent := time.Now()
 	resp, body, err := t.exchange(out)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
 		return nil, lost(told.write, path.notSent(err), t.origin, err)
 	}
 	resp.Request = req // the one without the token

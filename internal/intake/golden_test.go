@@ -43,42 +43,62 @@ var derived = []struct {
 	edits             map[string]any
 }{
 	{"issue opened with a mention", "issues", "issues/opened.json", map[string]any{
-		"issue.body": "Please, @helping-hand, fix this.\r\n\r\n<!-- a template's hint -->"}},
+		"issue.body": "Please, @helping-hand, fix this.\r\n\r\n<!-- a template's hint -->",
+	}},
 	{"issue opened and assigned by a maintainer", "issues", "issues/opened.json", map[string]any{
-		"sender": account(boss), "issue.user": account(boss)}},
+		"sender": account(boss), "issue.user": account(boss),
+	}},
 	{"issue assigned by its author", "issues", "issues/assigned.json", map[string]any{
-		"sender": account(boss), "issue.user": account(boss)}},
+		"sender": account(boss), "issue.user": account(boss),
+	}},
 	{"issue assigned by another", "issues", "issues/assigned.json", map[string]any{"sender": account(boss)}},
 	{"issue assigned when closed", "issues", "issues/assigned.json", map[string]any{
-		"sender": account(boss), "issue.state": "closed"}},
+		"sender": account(boss), "issue.state": "closed",
+	}},
 	{"issue edited, mention new", "issues", "issues/edited.json", map[string]any{
-		"issue.body": "@helping-hand fix", "changes.body.from": "fix"}},
+		"issue.body": "@helping-hand fix", "changes.body.from": "fix",
+	}},
 	{"issue edited, mention kept", "issues", "issues/edited.json", map[string]any{
-		"issue.body": "@helping-hand fix", "changes.title.from": "Old title"}},
+		"issue.body": "@helping-hand fix", "changes.title.from": "Old title",
+	}},
 	{"issue edited by another, mention new", "issues", "issues/edited.json", map[string]any{
-		"issue.body": "@helping-hand fix", "changes.body.from": "fix", "sender": account(boss)}},
+		"issue.body": "@helping-hand fix", "changes.body.from": "fix", "sender": account(boss),
+	}},
 	{"issue edited, body was empty", "issues", "issues/edited.json", map[string]any{
-		"issue.body": "@helping-hand fix", "changes.body": map[string]any{"from": nil}}},
+		"issue.body": "@helping-hand fix", "changes.body": map[string]any{"from": nil},
+	}},
 	{"comment with a mention", "issue_comment", "issue_comment/created.json", map[string]any{
-		"comment.body": "@Helping-Hand please"}},
+		"comment.body": "@Helping-Hand please",
+	}},
 	{"comment with a quoted mention", "issue_comment", "issue_comment/created.json", map[string]any{
-		"comment.body": "> @helping-hand please\r\n\r\nWhat is this?"}},
+		"comment.body": "> @helping-hand please\r\n\r\nWhat is this?",
+	}},
 	{"comment on an assigned issue", "issue_comment", "issue_comment/created.json", map[string]any{
-		"sender": account(boss), "comment.user": account(boss)}},
+		"sender": account(boss), "comment.user": account(boss),
+	}},
 	{"comment by a bot on an assigned issue", "issue_comment", "issue_comment/created.json", map[string]any{
-		"sender": account(app), "comment.user": account(app)}},
+		"sender": account(app), "comment.user": account(app),
+	}},
 	{"comment with a marker", "issue_comment", "issue_comment/created.json", map[string]any{
-		"comment.body": "@helping-hand " + marker}},
+		"comment.body": "@helping-hand " + marker,
+	}},
 	{"comment edited, mention new", "issue_comment", "issue_comment/edited.json", map[string]any{
-		"comment.body": "@helping-hand please"}},
+		"comment.body": "@helping-hand please",
+	}},
 	{"comment edited, mention kept", "issue_comment", "issue_comment/edited.json", map[string]any{
-		"comment.body": "@helping-hand please", "changes.body.from": "@helping-hand pleas"}},
-	{"comment on a pull request with a mention", "issue_comment", "issue_comment/created.on-pull-request.go-playground.json",
-		map[string]any{"comment.body": "@helping-hand rebase"}},
-	{"comment on its own pull request", "issue_comment", "issue_comment/created.on-pull-request.go-playground.json",
-		map[string]any{"comment.body": "rebase", "issue.user": account(hand)}},
+		"comment.body": "@helping-hand please", "changes.body.from": "@helping-hand pleas",
+	}},
+	{
+		"comment on a pull request with a mention", "issue_comment", "issue_comment/created.on-pull-request.go-playground.json",
+		map[string]any{"comment.body": "@helping-hand rebase"},
+	},
+	{
+		"comment on its own pull request", "issue_comment", "issue_comment/created.on-pull-request.go-playground.json",
+		map[string]any{"comment.body": "rebase", "issue.user": account(hand)},
+	},
 	{"pull request opened with a mention", "pull_request", "pull_request/opened.json", map[string]any{
-		"pull_request.body": "@helping-hand review", "sender": account(boss), "pull_request.user": account(boss)}},
+		"pull_request.body": "@helping-hand review", "sender": account(boss), "pull_request.user": account(boss),
+	}},
 	{"comment named issues", "issues", "issue_comment/created.json", nil},
 	{"issue named push", "push", "issues/opened.json", nil},
 }

@@ -101,7 +101,7 @@ func (p *inline) comment(i int) int {
 
 // element marks what begins at i and ends with a text, if that comes.
 func (p *inline) element(i int, end string, c class) int {
-	if false && p.none[end] {
+	if p.none[end] {
 		return i + 1
 	}
 	stop := strings.Index(p.lower[i+2:p.to], end)

@@ -309,8 +309,10 @@ func TestInstructionShowsWhatIsSeen(t *testing.T) {
 		{"marker", "@bot a " + marker + " b", "@bot a  b"},
 		{"marker in code", "@bot `" + marker + "`", "@bot ``"},
 		{"hidden in a marker", "@bot `<!-- devs-\u200bwebhook task=abcdefghijkl kind=final -->`", "@bot ``"},
-		{"marker in a marker", "@bot `<!-- devs-webhook " + marker + "task=abcdefghijkl kind=final -->`",
-			"@bot `<!- - devs-webhook task=abcdefghijkl kind=final -->`"},
+		{
+			"marker in a marker", "@bot `<!-- devs-webhook " + marker + "task=abcdefghijkl kind=final -->`",
+			"@bot `<!- - devs-webhook task=abcdefghijkl kind=final -->`",
+		},
 		{"not UTF-8", "@bot \ufffd", "@bot \ufffd"},
 	}
 	for _, tt := range tests {

@@ -17,8 +17,13 @@ import (
 func drawEvent(t *rapid.T) messages.Event {
 	person := rapid.SampledFrom([]messages.User{ann, eve, bot, dev, app})
 	kind := rapid.SampledFrom([][2]string{
-		{"issues", "opened"}, {"issues", "edited"}, {"issues", "assigned"}, {"issues", "closed"},
-		{"issue_comment", "created"}, {"issue_comment", "edited"}, {"pull_request", "opened"},
+		{"issues", "opened"},
+		{"issues", "edited"},
+		{"issues", "assigned"},
+		{"issues", "closed"},
+		{"issue_comment", "created"},
+		{"issue_comment", "edited"},
+		{"pull_request", "opened"},
 	}).Draw(t, "kind")
 	ev := issue(kind[1], person.Draw(t, "author"), person.Draw(t, "sender"), drawText(t, "title"), drawText(t, "body"))
 	ev.Name = kind[0]

@@ -113,13 +113,19 @@ func spanEnd(text string, n int) int {
 	return -1
 }
 
-// angle writes what begins with <: no HTML, and of addresses in angle brackets the kept ones.
+var angleAddress = regexp.MustCompile(`^<((?:https?|ftp)://[^\s<>]*)>`)
+
+// angle writes what begins with <: no HTML, and addresses in angle brackets without these.
 func (l *liner) angle(rest string) {
-	if k := l.filter.kept(rest[1:]); k != "" && strings.HasPrefix(rest[1+len(k):], ">") {
-		l.write(inert(k), len(k)+2)
-		return
+	m := angleAddress.FindStringSubmatch(rest)
+	switch {
+	case m == nil:
+		l.write("&lt;", 1)
+	case l.filter.kept(m[1]) == m[1]:
+		l.write(inert(m[1]), len(m[0]))
+	default:
+		l.write(lost(m[1]), len(m[0]))
 	}
-	l.write("&lt;", 1)
 }
 
 // target writes the target of a link.

@@ -32,6 +32,7 @@ var (
 	relative = regexp.MustCompile(`^(?:#|\.{0,2}/)?[A-Za-z0-9_.~-][A-Za-z0-9_./~#?=%+,-]*$`)
 	// Any address in running text: what is not kept goes as far as this.
 	anyAddress = regexp.MustCompile("^(?i:(?:https?|ftp)://|www\\.)[^\\s<>\"`()\\[\\]|]*")
+	another    = regexp.MustCompile(`(?i)www\.|:/`) // in a path: where a renderer may see one that begins
 	hostPart   = regexp.MustCompile(`^[A-Za-z0-9.-]{1,100}(?::[0-9]{1,5})?`)
 )
 
@@ -46,7 +47,11 @@ func (f *filter) kept(text string) string {
 	}
 	rest := text[len(m[0]):]
 	if rest != "" && strings.IndexByte("/?#", rest[0]) >= 0 {
-		return m[0] + pathTail.FindString(rest)
+		tail := pathTail.FindString(rest)
+		if another.MatchString(tail) {
+			return ""
+		}
+		return m[0] + tail
 	}
 	if rest != "" && strings.IndexByte(hostEnds, rest[0]) < 0 {
 		return ""
@@ -107,7 +112,7 @@ func (f *filter) address(text string) (out string, n int) {
 			return inert(k[len("https://"):]), len(k) - len("https://")
 		}
 	}
-	return lost(whole), len(whole)
+	return lost(whole), len(strings.TrimRight(whole, ".,;:!?'*_~"))
 }
 
 // plainLinks is for text that is not Markdown: GitHub makes links of addresses there, too.

@@ -233,6 +233,10 @@ func TestPagesFollowEachOther(t *testing.T) {
 	if err != nil || len(list) != 0 {
 		t.Errorf("beyond the end: %d %v", len(list), err)
 	}
+	list, _, err = client.Issues.ListComments(ctx, "octo", "hello", n, &github.IssueListCommentsOptions{ListOptions: github.ListOptions{PerPage: 500}})
+	if err != nil || len(list) != 100 {
+		t.Errorf("on the largest page: %d %v", len(list), err)
+	}
 }
 
 func TestCommentsSince(t *testing.T) {

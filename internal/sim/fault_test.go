@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 			n := s.OpenIssue(s.hello, s.alice, "One", "")
 			s.Fault(Fault{Method: "POST", PathRegexp: `/issues/\d+/comments$`, Times: 1, Mode: c.mode, After: 50 * time.Millisecond})
 			client := s.client(t, "devs-bot")
-			ctx, cancel := context.WithCancel(t.Context())
+			ctx, cancel := context.WithCancel(soon(t))
 			defer cancel()
 			go func() { // give up once the request has been dealt with: only the modes that hang notice
 				_, _ = s.Wait(ctx, func(th Thread) bool { return len(th.Requests) == 1 }, s.hello, n)
@@ -143,10 +143,10 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 	client := s.client(t, "devs-bot")
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := client.Users.Get(t.Context(), "")
+		_, _, err := client.Users.Get(soon(t), "")
 		done <- err
 	}()
-	if err := s.until(t.Context(), func() (bool, error) { return len(s.Requests()) == 1, nil }); err != nil {
+	if err := s.until(soon(t), func() (bool, error) { return len(s.Requests()) == 1, nil }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

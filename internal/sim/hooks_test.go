@@ -85,7 +85,7 @@ func TestFailedWebhookIsNotTriedAgain(t *testing.T) {
 func TestWithoutAWebhookDeliveriesAreRecorded(t *testing.T) {
 	s := newSite(t)
 	s.OpenIssue(s.hello, s.alice, "One", "")
-	if err := s.Settle(t.Context()); err != nil {
+	if err := s.Settle(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	if log := s.Deliveries(); len(log) != 1 || log[0].Attempts != 0 || log[0].Error == "" {

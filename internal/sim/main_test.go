@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -94,6 +95,14 @@ func (s *site) client(t *testing.T, login string) *github.Client {
 	return c
 }
 
+// soon bounds what a test waits for, so that a lost wake-up is red and does not hang.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // hook is a received webhook.
 type hook struct {
 	header http.Header
@@ -137,7 +146,7 @@ func newInbox(t *testing.T, s *site, status int) *inbox {
 // got waits until the site has nothing more to send.
 func (in *inbox) got(t *testing.T, s *site) []hook {
 	t.Helper()
-	if err := s.Settle(t.Context()); err != nil {
+	if err := s.Settle(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	in.mu.Lock()

@@ -84,7 +84,7 @@ func TestWaitWakesOnEachChange(t *testing.T) {
 		looked := make(chan struct{}, 100)
 		done := make(chan error, 1)
 		go func() {
-			_, err := s.Wait(t.Context(), func(th Thread) bool { ok := cond(th); looked <- struct{}{}; return ok }, s.hello, n)
+			_, err := s.Wait(soon(t), func(th Thread) bool { ok := cond(th); looked <- struct{}{}; return ok }, s.hello, n)
 			done <- err
 		}()
 		<-looked // it has looked once and now waits
@@ -146,7 +146,7 @@ func TestEndOfContextEndsRequests(t *testing.T) {
 
 // FuzzPage: no text may break the page or reach the terminal as a command.
 func FuzzPage(f *testing.F) {
-	for _, seed := range []string{"", "<!-- x -->", "```\n<!-- x", "<details><summary>a</summary>b</details>", "\x1b]0;x\a", "~~~\n~~~", "‮"} {
+	for _, seed := range []string{"", "<!-- x -->", "```\n<!-- x", "<details><summary>a</summary>b</details>", "\x1b]0;x\a", "~~~\n~~~", "\u202e"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {

@@ -96,6 +96,9 @@ func TestConfinement(t *testing.T) {
 			t.Errorf("writable %q is %v", dir, f.Writable[dir])
 		}
 	}
+	if !strings.HasPrefix(f.RootMount, "ro,") {
+		t.Errorf("the root is mounted %q, want it read-only", f.RootMount)
+	}
 	if !f.TmpExec || f.TmpSize != 256<<20 || f.CoreLimit != 0 {
 		t.Errorf("/tmp: exec %v, %d bytes; core limit %d", f.TmpExec, f.TmpSize, f.CoreLimit)
 	}

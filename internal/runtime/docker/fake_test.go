@@ -35,7 +35,7 @@ func fakeEngine(t *testing.T, running func() bool, logs http.HandlerFunc) *Runti
 	t.Cleanup(server.Close)
 	r, err := New(Options{
 		Host: "tcp://" + server.Listener.Addr().String(), Instance: "i", Image: "x", RunnerPath: "x",
-		WatchEvery: 10 * time.Millisecond, CallTimeout: 200 * time.Millisecond,
+		WatchEvery: 50 * time.Millisecond, CallTimeout: 200 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +71,27 @@ func TestStreamThatNeverEnds(t *testing.T) {
 	err := r.Follow(t.Context(), "a", 0, func(e messages.AgentEvent) { got = append(got, e.Seq) })
 	if err != nil || len(got) != 2 || got[1] != 2 {
 		t.Errorf("followed %v, %v", got, err)
+	}
+}
+
+// TestStreamThatEndsEarly: the engine ended the stream before the last line, and in the middle of one.
+func TestStreamThatEndsEarly(t *testing.T) {
+	var asked, streams atomic.Int32
+	r := fakeEngine(t, func() bool { return asked.Add(1) < 3 }, func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Query().Get("follow") != "" {
+			streams.Add(1)
+			_, _ = w.Write([]byte(frame(one) + frame(two[:10])))
+			return
+		}
+		if tail := req.URL.Query().Get("tail"); tail != lastLines {
+			t.Errorf("the whole log was read again at the end, tail %q", tail)
+		}
+		_, _ = w.Write([]byte(frame(two)))
+	})
+	var got []int64
+	err := r.Follow(t.Context(), "a", 0, func(e messages.AgentEvent) { got = append(got, e.Seq) })
+	if err != nil || len(got) != 2 || got[1] != 2 || streams.Load() == 0 {
+		t.Errorf("followed %v over %d streams, %v", got, streams.Load(), err)
 	}
 }
 

@@ -87,7 +87,7 @@ func (f *follower) step(ctx context.Context) (ended bool, err error) {
 		if err != nil {
 			f.failures++
 		}
-		return err == nil , f.tolerate(ctx, err)
+		return err == nil || f.failures >= maxFailures, f.tolerate(ctx, err)
 	}
 	err = f.stream(ctx)
 	return false, f.tolerate(ctx, err)

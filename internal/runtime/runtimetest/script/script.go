@@ -33,6 +33,7 @@ type Facts struct {
 	Status        string          // /proc/self/status
 	Writable      map[string]bool // by directory; those of the attempt without its path
 	Interfaces    []string        // that are up, without loopback
+	RootMount     string          // options of the root's mount
 	TmpExec       bool            // a program in /tmp can be started
 	TmpSize       int64
 	CoreLimit     uint64

@@ -152,6 +152,11 @@ func facts(run string) script.Facts {
 	must(syscall.Getrlimit(syscall.RLIMIT_CORE, &limit))
 	f.CoreLimit = limit.Max
 	f.Input = slurp(run + "/in/thread/1.md")
+	for mount := range strings.Lines(slurp("/proc/self/mounts")) {
+		if fields := strings.Fields(mount); len(fields) > 3 && fields[1] == "/" {
+			f.RootMount = fields[3]
+		}
+	}
 	return f
 }
 
