@@ -92,9 +92,14 @@ func TestNamesThatAreNone(t *testing.T) {
 	f := newFake(t)
 	c := newClient(t, f.URL)
 	for _, repo := range []messages.Repo{
-		{ID: 1, Owner: "octo", Name: ".."}, {ID: 1, Owner: "octo", Name: "."}, {ID: 1, Owner: "..", Name: "hello"},
-		{ID: 1, Owner: "octo/hello", Name: "x"}, {ID: 1, Owner: "octo", Name: "a?b"}, {ID: 1, Owner: "octo", Name: "a%2fb"},
-		{ID: 1, Owner: "", Name: "hello"}, {ID: 1, Owner: "octo", Name: "a#b"},
+		{ID: 1, Owner: "octo", Name: ".."},
+		{ID: 1, Owner: "octo", Name: "."},
+		{ID: 1, Owner: "..", Name: "hello"},
+		{ID: 1, Owner: "octo/hello", Name: "x"},
+		{ID: 1, Owner: "octo", Name: "a?b"},
+		{ID: 1, Owner: "octo", Name: "a%2fb"},
+		{ID: 1, Owner: "", Name: "hello"},
+		{ID: 1, Owner: "octo", Name: "a#b"},
 	} {
 		errs := map[string]error{}
 		_, errs["Permission"] = c.Permission(t.Context(), repo, ada)

@@ -109,7 +109,7 @@ func TestWordsAreMerged(t *testing.T) {
 			t.Error("words are left behind a tool")
 		}
 		words("soon")
-		if at, due := r.flushAt(); !due || at.Sub(time.Now()) != wordsGap {
+		if at, due := r.flushAt(); !due || time.Until(at) != wordsGap {
 			t.Errorf("due at %s", at)
 		}
 		time.Sleep(wordsGap)

@@ -54,8 +54,11 @@ func TestBodyKeepsItsPromises(t *testing.T) {
 }
 
 // TestBodyKeepsItsPromisesOften is the same without shrinking, and so much faster.
+// testRounds takes about three seconds.
+const testRounds = 20_000
+
 func TestBodyKeepsItsPromisesOften(t *testing.T) {
-	n := 20_000
+	n := testRounds
 	if testing.Short() {
 		n = 2_000
 	}

@@ -18,6 +18,7 @@ type liner struct {
 	table  bool
 	in     string
 	i      int
+	depth  int // brackets that are open on this line: in them nothing is a link by itself
 	out    strings.Builder
 	code   []span
 }
@@ -58,19 +59,32 @@ func (l *liner) step() {
 	case c == '!' && strings.HasPrefix(rest, "!["):
 		if imageStart.MatchString(rest) && !strings.HasSuffix(l.out.String(), "!") {
 			l.write("[", 2) // an image becomes a link
-			return
+		} else {
+			l.write(`\![`, 2)
 		}
-		l.write(`\![`, 2)
+		l.depth++
 	case strings.HasPrefix(rest, "]("):
+		l.depth = max(l.depth-1, 0)
 		l.target(rest)
 	case strings.HasPrefix(rest, "]:"):
+		l.depth = max(l.depth-1, 0)
 		if m := definition.FindStringSubmatch(rest[2:]); m != nil && l.filter.keptWhole(m[1]) {
 			l.write("]: "+inert(m[1]), len(rest))
 			return
 		}
 		l.write(`]\:`, 2)
 	case addressStart(rest, l.before()):
+		if k := l.filter.kept(rest); k != "" {
+			l.write(delimited(inert(k), rest[len(k):], l.depth > 0), len(k))
+			return
+		}
 		l.write(l.filter.address(rest))
+	case c == '[':
+		l.depth++
+		l.write("[", 1)
+	case c == ']':
+		l.depth = max(l.depth-1, 0)
+		l.write("]", 1)
 	default:
 		l.write(rest[:1], 1)
 	}
@@ -122,7 +136,7 @@ func (l *liner) angle(rest string) {
 	case m == nil:
 		l.write("&lt;", 1)
 	case l.filter.kept(m[1]) == m[1]:
-		l.write(inert(m[1]), len(m[0]))
+		l.write(delimited(inert(m[1]), rest[len(m[0]):], l.depth > 0), len(m[0]))
 	default:
 		l.write(lost(m[1]), len(m[0]))
 	}

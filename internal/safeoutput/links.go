@@ -62,7 +62,7 @@ func (f *filter) kept(text string) string {
 // keptWhole says whether a whole link target is allowed: an address of an allowed host, or a place on the
 // same one.
 func (f *filter) keptWhole(target string) bool {
-	if relative.MatchString(target) && !strings.Contains(target, "//") {
+	if relative.MatchString(target) && !strings.Contains(target, "//") && !another.MatchString(target) {
 		return true
 	}
 	return target != "" && f.kept(target) == target
@@ -103,16 +103,23 @@ func addressStart(text string, before byte) bool {
 
 // address writes the address that text begins with, kept or lost, and gives its length.
 func (f *filter) address(text string) (out string, n int) {
-	whole := anyAddress.FindString(text)
 	if k := f.kept(text); k != "" {
 		return inert(k), len(k)
 	}
-	if text[0] == 'w' || text[0] == 'W' {
-		if k := f.kept("https://" + text); k != "" {
-			return inert(k[len("https://"):]), len(k) - len("https://")
-		}
-	}
+	whole := anyAddress.FindString(text)
 	return lost(whole), len(strings.TrimRight(whole, ".,;:!?'*_~"))
+}
+
+// plainEnd is what may follow an address so that GitHub's own search for its end, which goes on to the next
+// space or angle bracket and then back over these signs, ends where ours does.
+var plainEnd = regexp.MustCompile(`^[?!.,:;*_~)'"]*(?:[ \t<]|$)`)
+
+// delimited is an address as it is written in Markdown: in angle brackets, unless its end is clear.
+func delimited(address, follows string, bracket bool) string {
+	if plainEnd.MatchString(follows) || bracket && strings.HasPrefix(follows, "]") {
+		return address
+	}
+	return "<" + address + ">"
 }
 
 // plainLinks is for text that is not Markdown: GitHub makes links of addresses there, too.

@@ -83,21 +83,34 @@ func (o *outside) ok(at int) bool {
 var login = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*`)
 
 // mentions finds those of people and teams that did not ask. An at sign after a letter or digit is part of
-// an address.
+// an address, unless an address has just ended before it.
 func (f *filter) mentions(text string, code []span) []int {
 	o := outside{code}
 	var at []int
+	word := false // the word has an at sign already
 	for i := 0; i < len(text); i++ {
-		if text[i] != '@' || i > 0 && alnum(text[i-1]) || !o.ok(i) {
-			continue
-		}
-		name := login.FindString(text[i+1:])
-		team := strings.HasPrefix(text[i+1+len(name):], "/")
-		if name != "" && (team || !f.requester(name)) {
-			at = append(at, i+1)
+		switch text[i] {
+		case ' ', '\t', '\n':
+			word = false
+		case '@':
+			if (word || i == 0 || !alnum(text[i-1])) && o.ok(i) && f.mentionsOther(text[i+1:]) {
+				at = append(at, i+1)
+			}
+			word = true
 		}
 	}
 	return at
+}
+
+// mentionsOther says whether what follows an at sign names somebody who did not ask. A name that goes on
+// with an escape or an entity goes on in what is shown.
+func (f *filter) mentionsOther(rest string) bool {
+	name := login.FindString(rest)
+	if name == "" {
+		return false
+	}
+	after := rest[len(name):]
+	return after != "" && strings.IndexByte(`/\&`, after[0]) >= 0 || !f.requester(name)
 }
 
 func (f *filter) requester(name string) bool {

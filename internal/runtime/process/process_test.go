@@ -346,6 +346,29 @@ func TestKilledRunner(t *testing.T) {
 	}
 }
 
+// TestStartOfAnEndedRunner: one that has ended is not started a second time, in no later life.
+func TestStartOfAnEndedRunner(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "p")
+	mustMkdir(t, dir)
+	first, later := open(t, dir), open(t, dir)
+	ctx := t.Context()
+	if err := first.Create(ctx, runtimetest.Launch(t, "a", runtimetest.Ref(1), script.Script{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(first.Start(ctx, "a"), first.Follow(ctx, "a", 0, func(messages.AgentEvent) {})); err != nil {
+		t.Fatal(err)
+	}
+	if err := later.Start(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if later.reaped("a") != nil {
+		t.Error("a second child was started")
+	}
+	if err := errors.Join(later.Remove(ctx, "a"), first.Remove(ctx, "a")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMissingRunnerIsTold(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "p")
 	mustMkdir(t, dir)
