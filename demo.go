@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -59,7 +58,11 @@ func runDemo(ctx context.Context, f cli.DemoFlags) (err error) {
 		return err
 	}
 	d := &demoRun{out: os.Stdout, dir: dir, instance: "demo" + strconv.Itoa(os.Getpid())}
-	defer func() { err = errors.Join(err, d.close(f.Keep)) }()
+	defer func() {
+		if err = errors.Join(err, d.close()); err == nil {
+			err = os.RemoveAll(dir) // after a failure the log is worth reading
+		}
+	}()
 	if err := d.chooseRuntime(ctx, f.Runtime); err != nil {
 		return err
 	}
@@ -105,7 +108,12 @@ func (d *demoRun) chooseRuntime(ctx context.Context, wanted string) error {
 		if wanted == "docker" {
 			return err
 		}
-		d.say("No Docker Engine can be used (%v), so the agent runs as a process of this machine.", firstLine(err))
+		var away *messages.LaterError
+		why := err.Error()
+		if errors.As(err, &away) {
+			why = "none answers; DOCKER_HOST would name one"
+		}
+		d.say("Runtime: process, without a Docker Engine (%s).", why)
 	}
 	d.runtime = "process"
 	return nil
@@ -127,11 +135,6 @@ func (d *demoRun) checkEngine(ctx context.Context, ensure func() error) error {
 		return fmt.Errorf("make the image %s: %w", d.image, err)
 	}
 	return rt.Check(ctx)
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }
 
 // startGitHub simulates a GitHub with a repository that has a bug, somebody who found it, and the bot.
@@ -258,14 +261,14 @@ func (d *demoRun) explain(number int, keep bool) {
 		return
 	}
 	d.say(`Still up. Look around:
-    devs-webhook status --state-dir %[1]s
-    devs-webhook why --state-dir %[1]s %[2]s
-    devs-webhook test --state-dir %[1]s "Fix the login bug"
+    %[9]s status --state-dir %[1]s
+    %[9]s why --state-dir %[1]s %[2]s
+    %[9]s test --state-dir %[1]s "Fix the login bug"
     curl %[3]s/status
     git clone http://x-access-token:%[4]s@%[5]s/%[6]s.git
     kill -9 %[7]d    (the service; it is started again and goes on)
 Its log is %[8]s. Ctrl-C ends it.`,
-		d.stateDir(), delivery, d.ready.Admin, demoToken, hostOf(d.github.ServerURL()), d.repo.FullName(), d.ready.PID, d.logPath())
+		d.stateDir(), delivery, d.ready.Admin, demoToken, hostOf(d.github.ServerURL()), d.repo.FullName(), d.ready.PID, d.logPath(), os.Args[0])
 }
 
 func hostOf(address string) string {
@@ -299,7 +302,7 @@ func (d *demoRun) keep(ctx context.Context) error {
 }
 
 // close stops what runs and removes what was made.
-func (d *demoRun) close(keep bool) error {
+func (d *demoRun) close() error {
 	var errs []error
 	if d.child != nil && d.child.Process != nil {
 		_ = d.child.Process.Signal(syscall.SIGTERM) // as in keep
@@ -310,9 +313,5 @@ func (d *demoRun) close(keep bool) error {
 	if d.github != nil {
 		errs = append(errs, d.github.Close())
 	}
-	errs = append(errs, d.sweep())
-	if err := errors.Join(errs...); err != nil || keep {
-		return err
-	}
-	return os.RemoveAll(d.dir)
+	return errors.Join(append(errs, d.sweep())...)
 }

@@ -121,6 +121,11 @@ type whyAnswer struct {
 		Result struct {
 			Words string `json:"words"`
 		} `json:"result"`
+		Intents struct {
+			Comment struct {
+				Body string `json:"body"`
+			} `json:"comment"`
+		} `json:"intents"`
 	} `json:"outcome"`
 	Diff string `json:"diff"`
 }
@@ -153,7 +158,7 @@ func followTest(ctx context.Context, p *Program, admin Admin, delivery string) e
 		}
 		if w.Task != nil && w.Task.State != state {
 			state = w.Task.State
-			fmt.Fprintf(p.Stdout, "Task %s is %s.%s\n", w.Task.ID, state, cmp.Or(" "+w.Task.Note, ""))
+			fmt.Fprintf(p.Stdout, "Task %s is %s.%s\n", w.Task.ID, state, note(w.Task.Note))
 		}
 		if w.Last.Seq > seen {
 			seen = w.Last.Seq
@@ -161,7 +166,7 @@ func followTest(ctx context.Context, p *Program, admin Admin, delivery string) e
 		}
 		switch state {
 		case "done":
-			fmt.Fprintf(p.Stdout, "\n%s\n\n%s", w.Outcome.Result.Words, w.Diff)
+			fmt.Fprintf(p.Stdout, "\n%s\n\n%s", cmp.Or(w.Outcome.Intents.Comment.Body, w.Outcome.Result.Words), w.Diff)
 			return nil
 		case "failed", "cancelled":
 			if w.Outcome == nil {
@@ -175,4 +180,12 @@ func followTest(ctx context.Context, p *Program, admin Admin, delivery string) e
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// note is why a task waits, as the end of a line.
+func note(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " " + text
 }

@@ -15,18 +15,18 @@ const forever = `exec sleep 60`
 func TestWallLimit(t *testing.T) {
 	// The agent makes itself heard all the time, and leaves work behind.
 	r := newTrial(t, `echo two >>file.txt; while :; do echo tick; sleep 0.05; done`)
-	r.spec.Limits.Wall = 700 * time.Millisecond
+	r.spec.Limits.Wall = 2 * time.Second // the making of the workspace counts
 	result := r.run()
 	r.ended(result, messages.EndTimedOutWall)
 	r.fetch(result)
-	if result.Detail != "the limit for the whole run, 700ms, was reached" || !strings.HasPrefix(result.Words, "tick") || result.ExitCode != 143 {
+	if result.Detail != "the limit for the whole run, 2s, was reached" || !strings.HasPrefix(result.Words, "tick") || result.ExitCode != 143 {
 		t.Errorf("result %+v", result)
 	}
 }
 
 func TestWallLimitInSetup(t *testing.T) {
 	r := newTrial(t, "true")
-	r.spec.Limits.Wall = 500 * time.Millisecond
+	r.spec.Limits.Wall = 2 * time.Second
 	r.spec.Setup = []messages.SetupStep{{Command: `sleep 60 & echo $! >"$HOME/pid"; wait`}}
 	result := r.run()
 	r.ended(result, messages.EndTimedOutWall)
@@ -35,29 +35,29 @@ func TestWallLimitInSetup(t *testing.T) {
 
 func TestIdleLimit(t *testing.T) {
 	// Standard error counts as a sign of life: the first loop takes longer than the limit.
-	r := newTrial(t, `for i in 1 2 3 4 5 6 7 8; do echo x >&2; sleep 0.1; done; echo silent; `+forever)
-	r.spec.Limits.Idle = 500 * time.Millisecond
+	r := newTrial(t, `for i in $(seq 20); do echo x >&2; sleep 0.1; done; echo silent; `+forever)
+	r.spec.Limits.Idle = 1500 * time.Millisecond
 	result := r.run()
 	r.ended(result, messages.EndTimedOutIdle)
-	if result.Words != "silent" || result.Detail != "the agent printed nothing for 500ms" {
+	if result.Words != "silent" || result.Detail != "the agent printed nothing for 1.5s" {
 		t.Errorf("result %+v", result)
 	}
 }
 
 func TestToolLimit(t *testing.T) {
 	// While a tool is used the agent may be silent for longer than the idle limit.
-	r := newTrial(t, `echo tool A; sleep 0.6; echo end A; echo tool B; `+forever)
-	r.spec.Limits.Idle, r.spec.Limits.Tool = 300*time.Millisecond, time.Second
+	r := newTrial(t, `echo tool A; sleep 1.3; echo end A; echo tool B; `+forever)
+	r.spec.Limits.Idle, r.spec.Limits.Tool = time.Second, 2500*time.Millisecond
 	result := r.run()
 	r.ended(result, messages.EndTimedOutTool)
-	if result.Detail != "a single use of a tool took longer than 1s" {
+	if result.Detail != "a single use of a tool took longer than 2.5s" {
 		t.Errorf("result %+v", result)
 	}
 }
 
 func TestDeafAgentIsKilled(t *testing.T) {
 	r := newTrial(t, `trap '' TERM; echo deaf; while :; do sleep 0.05; done`)
-	r.spec.Limits.Idle = 200 * time.Millisecond
+	r.spec.Limits.Idle = time.Second
 	r.env = []string{"GRACE=200ms"}
 	result := r.run()
 	r.ended(result, messages.EndTimedOutIdle)
@@ -80,7 +80,7 @@ func TestResultBeatsADeadline(t *testing.T) {
 
 func TestResultBeatsTheWallLimit(t *testing.T) {
 	r := newTrial(t, `echo result; `+forever)
-	r.spec.Limits.Wall = 500 * time.Millisecond
+	r.spec.Limits.Wall = 2 * time.Second
 	r.ended(r.run(), messages.EndSucceeded)
 }
 

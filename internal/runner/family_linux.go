@@ -67,7 +67,8 @@ func (f *family) reap() {
 	}
 }
 
-// killDescendants kills all processes below this one and gives how many of them still lived.
+// killDescendants kills all processes below this one and gives how many of them were still there, dead ones that
+// nobody has reaped included.
 func killDescendants() int {
 	self := os.Getpid()
 	all := processes()
@@ -81,18 +82,14 @@ func killDescendants() int {
 			}
 		}
 	}
-	living := 0
+	there := 0
 	for _, p := range all {
-		if p.pid == self || !below[p.pid] {
-			continue
-		}
-		// One that is dead by its first thread may have others that live: it is killed, but not waited for.
-		p.kill()
-		if p.state != 'Z' && p.state != 'X' {
-			living++
+		if p.pid != self && below[p.pid] {
+			there++
+			p.kill()
 		}
 	}
-	return living
+	return there
 }
 
 // process is a line of the table of processes. start, in ticks since boot, makes it unique.

@@ -29,7 +29,7 @@ func TestOrphansAreKilled(t *testing.T) {
 }
 
 func TestOrphansOfACancelledAgentAreKilled(t *testing.T) {
-	r := newTrial(t, `(`+daemon+`); `+waitForDaemon+`echo ready; trap '' TERM; while :; do sleep 0.05; done`)
+	r := newTrial(t, `(`+daemon+`); `+waitForDaemon+`trap '' TERM; echo ready; while :; do sleep 0.05; done`)
 	r.env = []string{"GRACE=100ms"}
 	r.start()
 	r.said("ready")

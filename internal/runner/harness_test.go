@@ -221,7 +221,7 @@ func (r *trial) nothing(result messages.Result) {
 	}
 }
 
-// dead checks that the process whose number is in the file is gone.
+// dead checks that the process whose number is in the file is gone, and not only dead: somebody has reaped it.
 func (r *trial) dead(name string) {
 	r.t.Helper()
 	pid, err := strconv.Atoi(strings.TrimSpace(r.read(name)))

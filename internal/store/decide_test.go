@@ -39,6 +39,7 @@ func TestDecide(t *testing.T) {
 		{"same event, other delivery", nil, first, messages.ReasonAlreadyRequested, "first", "fix the bug"},
 		{"same event, surrounding space", nil, at(0, asked("first", 1, " fix the bug\n")), messages.ReasonAlreadyRequested, "first", "fix the bug"},
 		{"edited while queued", nil, edit(at(1, asked("first", 1, "fix it well"))), messages.ReasonReplaced, "first", "fix it well"},
+		{"edited elsewhere than in the instruction", nil, edit(at(1, asked("first", 1, "fix the bug"))), messages.ReasonReplaced, "first", "fix the bug"},
 		{"edited to bring the mention in again", nil, at(1, asked("first", 1, "fix it well")), messages.ReasonReplaced, "first", "fix it well"},
 		{"older state of the text, late", nil, at(-1, asked("first", 1, "fix")), messages.ReasonAlreadyRequested, "first", "fix the bug"},
 		{"older edit, late", nil, edit(at(-1, asked("first", 1, "fix"))), messages.ReasonAlreadyRequested, "first", "fix the bug"},

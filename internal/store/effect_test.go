@@ -58,6 +58,16 @@ func TestEffectOrder(t *testing.T) {
 	}
 }
 
+// What people wait for comes first, whoever was first.
+func TestEffectOrderBetweenTasks(t *testing.T) {
+	s := opened(t)
+	a, b := queued(t, s, 1), queued(t, s, 2)
+	value(s.CancelTask(t.Context(), a, "ann"))(t)
+	must(t, s.Finish(t.Context(), messages.Outcome{Attempt: claimed(t, s, b, "eamonn"), Ending: messages.EndSucceeded, Bundle: "b"}))
+	equal(t, "due", due(t, s), " publish final reaction reaction")
+	equal(t, "some", len(value(s.DueEffects(t.Context(), 3))(t)), 3)
+}
+
 func TestEffectSkippedUnblocksFinal(t *testing.T) {
 	s := opened(t)
 	id := queued(t, s, 1)

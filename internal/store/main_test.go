@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -17,6 +18,7 @@ import (
 const childEnv = "STORE_TEST_CHILD_DIR"
 
 func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write the golden files")
 	if dir := os.Getenv(childEnv); dir != "" {
 		child(dir)
 	}

@@ -29,6 +29,13 @@ func TestOpenMakesPrivateFiles(t *testing.T) {
 	equal(t, "files while open", len(entries), 4) // the file, its log, the log's index, the lock
 }
 
+// Not even for a moment can others read it.
+func TestFileIsBornPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), dataFile)
+	must(t, create(t.Context(), path, steps()))
+	equal(t, "mode", value(os.Stat(path))(t).Mode().Perm(), 0o600)
+}
+
 func TestOpenTightensTheMode(t *testing.T) {
 	dir := t.TempDir()
 	must(t, openedIn(t, dir).Close())
@@ -121,6 +128,9 @@ func TestDamagedFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := damaged(t, func(path string) { must(t, change(path)) })
 			if !errors.Is(err, ErrCorrupt) {
+				t.Errorf("open: %v", err)
+			}
+			if name == "garbage" && !strings.Contains(err.Error(), "not a SQLite file") {
 				t.Errorf("open: %v", err)
 			}
 		})
@@ -280,12 +290,14 @@ func TestReader(t *testing.T) {
 	if _, err := beside.db.Exec("DELETE FROM tasks"); err == nil {
 		t.Error("a reader wrote")
 	}
+	must(t, s.Close()) // orderly, although somebody is looking
+	equal(t, "unclean", unclean(filepath.Join(dir, dataFile)), false)
+	equal(t, "tasks beside a closed store", len(value(beside.Tasks(t.Context(), Filter{}))(t)), 2)
 	must(t, beside.Close())
 	must(t, beside.Close())
 	if _, err := beside.Counts(t.Context()); !errors.Is(err, ErrClosed) {
 		t.Errorf("after close: %v", err)
 	}
-	must(t, s.Close())
 	rest := value(OpenReader(t.Context(), dir))(t)
 	equal(t, "at rest", value(rest.Why(t.Context(), "delivery-key-1"))(t).Task.ID, id)
 	must(t, rest.Close())

@@ -226,7 +226,7 @@ func TestRunnableGoesRound(t *testing.T) {
 func TestNextRunnable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := opened(t)
-		id := queued(t, s, 1)
+		id, began := queued(t, s, 1), time.Now()
 		if _, some, err := s.NextRunnable(t.Context()); some || err != nil {
 			t.Errorf("next: %v %v", some, err)
 		}
@@ -245,6 +245,13 @@ func TestNextRunnable(t *testing.T) {
 		equal(t, "runnable after", len(value(s.Runnable(t.Context(), 9))(t)), 1)
 		if _, some, _ := s.NextRunnable(t.Context()); some {
 			t.Error("what is due already is not the next")
+		}
+		a, task, err := s.Claim(t.Context(), id, "eamonn", "docker")
+		must(t, err)
+		equal(t, "start of the task", task.StartedAt.Equal(began), true)
+		equal(t, "start of the attempt", a.StartedAt.Equal(due), true)
+		if task.Note != "" || !task.NotBefore.IsZero() {
+			t.Errorf("claimed: %+v", task)
 		}
 	})
 }

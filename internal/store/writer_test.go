@@ -107,6 +107,7 @@ func TestCancelledWhileQueued(t *testing.T) {
 			t.Errorf("after the end: %v", err)
 		}
 		release()
+		must(t, s.Healthy(t.Context())) // the queue is empty now
 		equal(t, "setting", value(s.Setting(t.Context(), "late"))(t), "")
 		if _, err := s.Undecided(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("reading: %v", err)

@@ -25,7 +25,9 @@ type service struct {
 }
 
 func (s service) Ready(context.Context) (bool, map[string]string) { return s.ready() }
-func (s service) Status(context.Context) (web.Status, error)      { return web.Status{MentionedUser: "bot"}, nil }
+func (s service) Status(context.Context) (web.Status, error) {
+	return web.Status{MentionedUser: "bot"}, nil
+}
 func (s service) Why(_ context.Context, delivery string) (any, error) {
 	if delivery == "unknown/one" {
 		return nil, web.ErrUnknown

@@ -53,6 +53,9 @@ func exitOf(state *container.State) messages.Exit {
 	// A time that cannot be read is a zero one: the attempt's row has the service's own.
 	exit.StartedAt, _ = time.Parse(time.RFC3339Nano, state.StartedAt)
 	exit.EndedAt, _ = time.Parse(time.RFC3339Nano, state.FinishedAt)
+	if exit.EndedAt.Before(exit.StartedAt) {
+		exit.EndedAt = exit.StartedAt // the engine notes the start of what is over at once too late
+	}
 	return exit
 }
 

@@ -6,7 +6,7 @@
 //
 //	<dir>/<slot>/attempt.json   whose attempt it is; the directory gets its name only once it is whole
 //	<dir>/<slot>/run/           in, out, workspace, home
-//	<dir>/<slot>/pid            written by the child itself before the runner begins: started
+//	<dir>/<slot>/pid            made by the child itself before the runner begins: started
 //	<dir>/<slot>/exit           written by the child after the runner's end: its exit code
 //	<dir>/<slot>/stderr         what the runner said to nobody
 //

@@ -20,8 +20,7 @@ func (r *Runtime) Remove(ctx context.Context, slot string) error {
 	if err != nil {
 		return err
 	}
-	// Renamed first: a child that has just been started and has not said yet who it is cannot do so any
-	// more, and ends; one that has is known.
+	// Renamed first, so that a half-removed one is not to be seen.
 	gone := slotDir(filepath.Join(r.opts.Dir, removing+slot))
 	if err := r.discard(ctx, gone); err != nil { // of an earlier Remove that did not get to its end
 		return fmt.Errorf("remove %s: %w", slot, err)
@@ -40,6 +39,9 @@ func (r *Runtime) Remove(ctx context.Context, slot string) error {
 
 // discard kills what still runs in a directory that nobody wants any more, and deletes it.
 func (r *Runtime) discard(ctx context.Context, d slotDir) error {
+	if err := d.closeStart(); err != nil {
+		return err
+	}
 	child, err := d.child()
 	if err == nil {
 		err = r.killFamily(ctx, child)

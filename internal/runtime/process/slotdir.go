@@ -65,11 +65,14 @@ func (d slotDir) state() (messages.FoundState, error) {
 	return messages.FoundExited, nil
 }
 
-// child reads who runs here, or did. fs.ErrNotExist if nobody was started.
+// child reads who runs here, or did. fs.ErrNotExist if nobody was started, or will be.
 func (d slotDir) child() (identity, error) {
 	text, err := os.ReadFile(d.path("pid"))
 	if err != nil {
 		return identity{}, fmt.Errorf("read pid file: %w", err)
+	}
+	if len(text) == 0 {
+		return identity{}, fmt.Errorf("read pid file: %w", fs.ErrNotExist) // closed
 	}
 	pid, start, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	number, err := strconv.Atoi(pid)
@@ -77,6 +80,19 @@ func (d slotDir) child() (identity, error) {
 		return identity{}, fmt.Errorf("read pid file: %q is no process number", pid)
 	}
 	return identity{pid: number, start: startTime(start)}, nil
+}
+
+// closeStart makes sure that no child that has not noted down yet who it is will begin, by an empty pid
+// file.
+func (d slotDir) closeStart() error {
+	f, err := os.OpenFile(d.path("pid"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return nil // one is known, or the directory is gone
+	}
+	if err != nil {
+		return fmt.Errorf("close pid file: %w", err)
+	}
+	return f.Close()
 }
 
 // exitCode reads the runner's exit code. fs.ErrNotExist if it left none.

@@ -17,15 +17,15 @@ import (
 
 const shell = "/bin/sh"
 
-// wrapper is the child: it notes down who it is, runs the runner and notes down its exit code, both by
-// renaming, and needs no service for it. Its paths are relative: if the slot's directory was removed in
-// between it cannot note anything down and ends before the runner begins, even if another of the same
-// name has come; so no runner lives that Find cannot see. It outlives the SIGTERM that is meant for the
-// runner, and takes what the runner left behind in its group with it, as a container would. Its
-// arguments: the slot's directory, the runner.
+// wrapper is the child: it notes down who it is, runs the runner and notes down its exit code, and needs
+// no service for it. The pid file appears whole or not at all, and only where none is (ln): who makes it
+// first, this child or a Remove, decides whether the runner begins. So no runner lives that Find cannot
+// see, and none runs twice. All paths go by the directory that the child stands in, as another one may
+// have its name by now. It outlives the SIGTERM that is meant for the runner, and takes what the runner
+// left behind in its group with it, as a container would. Its argument: the runner.
 const wrapper = `trap : HUP INT QUIT TERM
-{ echo $$; ` + describe + `; } >pid.new && mv pid.new pid || exit 125
-(cd run && exec "$2" runner --dir "$1/run")
+{ echo $$; ` + describe + `; } >pid.$$ && ln pid.$$ pid || exit 125
+(cd run && exec "$1" runner --dir "$(pwd -P)")
 echo $? >exit.new && mv exit.new exit
 kill -KILL 0`
 
@@ -62,7 +62,7 @@ func (r *Runtime) spawn(d slotDir) (chan struct{}, error) {
 	defer func() { _ = stderr.Close() }()
 	// exec.Command, not CommandContext: the child must outlive the service. Its stdout, the live view,
 	// goes nowhere, as Follow reads the record itself; a pipe would break at the service's death.
-	cmd := exec.Command(shell, "-c", wrapper, shell, string(d), r.opts.RunnerPath)
+	cmd := exec.Command(shell, "-c", wrapper, shell, r.opts.RunnerPath)
 	cmd.Dir = string(d)
 	cmd.Env = d.env()
 	cmd.Stderr = stderr
