@@ -87,6 +87,12 @@
 // A crash between EffectTrying and the answer leaves Ambiguous set: GitHub is searched before another try.
 // Final waits for its task's publish, progress of an ended task for its final.
 //
+// # Queries
+//
+// A query that must stay quick with a long queue names its index (INDEXED BY): a change of the schema under
+// which SQLite would have to read a whole table then fails the tests, where it would only have become slow.
+// The Next… methods return times still to come; what is due already is what the list beside them returns.
+//
 // # Files
 //
 // store.db, its -wal and -shm, store.lock (held with flock while the store is open; it names the holder),

@@ -269,6 +269,15 @@ func TestUnusableDirectories(t *testing.T) {
 	if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("directory without write permission: %v", err)
 	}
+	must(t, os.Chmod(dir, 0o700))
+	s := openedIn(t, dir)
+	queued(t, s, 1)
+	must(t, s.Close())
+	must(t, os.Chmod(dir, 0o500))
+	r := value(OpenReader(t.Context(), dir))(t) // looking needs no write permission
+	equal(t, "tasks", len(value(r.Tasks(t.Context(), Filter{}))(t)), 1)
+	must(t, r.Close())
+	must(t, os.Chmod(dir, 0o700))
 }
 
 func TestPathsWithOddNames(t *testing.T) {
