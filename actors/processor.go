@@ -205,11 +205,11 @@ func (p *Processor) decide(ctx context.Context, d messages.Decision) error {
 	if err != nil {
 		return fmt.Errorf("decide %s: %w", d.Delivery, err)
 	}
-	event := p.log.Info()
+	level := zerolog.InfoLevel
 	if made.Kind == messages.DecidedIgnored {
-		event = p.log.Debug()
+		level = zerolog.DebugLevel
 	}
-	event.Str("delivery", d.Delivery).Str("event", d.Summary).Str("decision", string(made.Kind)).
+	p.log.WithLevel(level).Str("delivery", d.Delivery).Str("event", d.Summary).Str("decision", string(made.Kind)).
 		Str("reason", string(made.Reason)).Str("task", string(task)).Msg("delivery decided")
 	if made.Kind == messages.DecidedTask {
 		p.report.Ring()

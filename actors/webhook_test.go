@@ -37,6 +37,7 @@ type door struct{}
 func (door) Verify(body []byte, signature string) bool {
 	return intake.Verify([][]byte{[]byte(secret), []byte("the secret before")}, body, signature) >= 0
 }
+
 func (door) Envelope(kind string, body []byte) ([]byte, error) { return intake.Envelope(kind, body) }
 func (door) CheckDeliveryID(id string) error                   { return intake.CheckDeliveryID(id) }
 

@@ -19,7 +19,7 @@ func (q *quarantine) filterMessages(ctx context.Context) error {
 		return err
 	}
 	made := map[string]string{} // old commit → new one, of those that changed
-	for _, id := range strings.Fields(string(list)) {
+	for id := range strings.FieldsSeq(string(list)) {
 		old, err := q.run(ctx, "cat-file", "commit", id)
 		if err != nil {
 			return err

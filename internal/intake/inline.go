@@ -8,7 +8,7 @@ import (
 // inline marks the code spans and comments of the paragraph text[from:to]. It returns true if a comment
 // is still open at its end.
 func (m *markdown) inline(from, to int) bool {
-	if strings.IndexAny(m.text[from:to], "`<") < 0 {
+	if !strings.ContainsAny(m.text[from:to], "`<") {
 		return false
 	}
 	p := &inline{markdown: m, from: from, to: to, none: map[string]bool{}}

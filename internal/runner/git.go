@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -58,9 +59,7 @@ func (g git) environ() []string {
 		"PATH": os.Getenv("PATH"), "HOME": g.home, "LANG": "C.UTF-8",
 		"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.DevNull, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1",
 	}
-	for name, value := range g.env {
-		env[name] = value
-	}
+	maps.Copy(env, g.env)
 	return environ(env)
 }
 

@@ -117,11 +117,11 @@ func TestIssuesOverTheAPI(t *testing.T) {
 	in := newInbox(t, s, http.StatusOK)
 	ctx := t.Context()
 	client := s.client(t, "alice")
-	i, _, err := client.Issues.Create(ctx, "octo", "hello", &github.IssueRequest{Title: github.Ptr("One"), Assignees: &[]string{"devs-bot"}})
+	i, _, err := client.Issues.Create(ctx, "octo", "hello", &github.IssueRequest{Title: new("One"), Assignees: &[]string{"devs-bot"}})
 	if err != nil || i.GetNumber() != 1 || i.GetUser().GetLogin() != "alice" || i.GetAuthorAssociation() != "COLLABORATOR" {
 		t.Fatalf("%v %v", i, err)
 	}
-	i, _, err = client.Issues.Edit(ctx, "octo", "hello", 1, &github.IssueRequest{Body: github.Ptr("text"), State: github.Ptr("closed")})
+	i, _, err = client.Issues.Edit(ctx, "octo", "hello", 1, &github.IssueRequest{Body: new("text"), State: new("closed")})
 	if err != nil || i.GetState() != "closed" || i.GetBody() != "text" || i.GetTitle() != "One" || i.GetClosedBy().GetID() != s.alice.ID {
 		t.Errorf("%v %v", i, err)
 	}
@@ -129,11 +129,11 @@ func TestIssuesOverTheAPI(t *testing.T) {
 	if err != nil || i.GetState() != "closed" || i.IsPullRequest() || i.GetAssignee().GetID() != s.bot.ID {
 		t.Errorf("%v %v", i, err)
 	}
-	_, _, err = s.client(t, "eve").Issues.Edit(ctx, "octo", "hello", 1, &github.IssueRequest{Title: github.Ptr("Mine")})
+	_, _, err = s.client(t, "eve").Issues.Edit(ctx, "octo", "hello", 1, &github.IssueRequest{Title: new("Mine")})
 	says(t, err, 403, "Must have admin rights")
 	_, _, err = client.Issues.Get(ctx, "octo", "hello", 2)
 	says(t, err, 404, "Not Found")
-	_, _, err = client.Issues.Create(ctx, "octo", "hello", &github.IssueRequest{Title: github.Ptr(strings.Repeat("x", 257))})
+	_, _, err = client.Issues.Create(ctx, "octo", "hello", &github.IssueRequest{Title: new(strings.Repeat("x", 257))})
 	says(t, err, 422, "title is too long (maximum is 256 characters)")
 	list, _, err := client.Issues.ListByRepo(ctx, "octo", "hello", &github.IssueListByRepoOptions{State: "all"})
 	if err != nil || len(list) != 1 {
@@ -150,27 +150,27 @@ func TestCommentsOverTheAPI(t *testing.T) {
 	ctx := t.Context()
 	n := s.OpenIssue(s.hello, s.alice, "One", "text")
 	bot, eve := s.client(t, "devs-bot"), s.client(t, "eve")
-	c, _, err := bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: github.Ptr("done")})
+	c, _, err := bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: new("done")})
 	if err != nil || c.GetUser().GetID() != s.bot.ID || c.GetBody() != "done" {
 		t.Fatalf("%v %v", c, err)
 	}
-	c, _, err = bot.Issues.EditComment(ctx, "octo", "hello", c.GetID(), &github.IssueComment{Body: github.Ptr("done, really")})
+	c, _, err = bot.Issues.EditComment(ctx, "octo", "hello", c.GetID(), &github.IssueComment{Body: new("done, really")})
 	if err != nil || c.GetBody() != "done, really" {
 		t.Errorf("%v %v", c, err)
 	}
-	_, _, err = eve.Issues.EditComment(ctx, "octo", "hello", c.GetID(), &github.IssueComment{Body: github.Ptr("mine")})
+	_, _, err = eve.Issues.EditComment(ctx, "octo", "hello", c.GetID(), &github.IssueComment{Body: new("mine")})
 	says(t, err, 403, "Must have admin rights")
-	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: github.Ptr(strings.Repeat("ü", maxBody))})
+	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: new(strings.Repeat("ü", maxBody))})
 	if err != nil {
 		t.Errorf("the longest comment was refused: %v", err)
 	}
-	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: github.Ptr(strings.Repeat("ü", maxBody+1))})
+	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: new(strings.Repeat("ü", maxBody+1))})
 	says(t, err, 422, "Body is too long (maximum is 65536 characters)")
-	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: github.Ptr(" ")})
+	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: new(" ")})
 	says(t, err, 422, "Body cannot be blank")
-	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", 99, &github.IssueComment{Body: github.Ptr("x")})
+	_, _, err = bot.Issues.CreateComment(ctx, "octo", "hello", 99, &github.IssueComment{Body: new("x")})
 	says(t, err, 404, "Not Found")
-	_, _, err = s.client(t, "").Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: github.Ptr("x")})
+	_, _, err = s.client(t, "").Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: new("x")})
 	says(t, err, 401, "Requires authentication")
 	if _, err = bot.Issues.DeleteComment(ctx, "octo", "hello", c.GetID()); err != nil {
 		t.Error(err)

@@ -43,10 +43,7 @@ func (c *call) decode(into any) *answer {
 
 // page gives one page of a list, and the addresses of its neighbours.
 func (c *call) page(list []any) answer {
-	size := number(c.r.URL.Query(), "per_page", 30)
-	if size > 100 {
-		size = 100
-	}
+	size := min(number(c.r.URL.Query(), "per_page", 30), 100)
 	page := number(c.r.URL.Query(), "page", 1)
 	last := max((len(list)+size-1)/size, 1)
 	from := min((page-1)*size, len(list))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -150,9 +151,7 @@ func (g *GitHub) withFault(w http.ResponseWriter, r *http.Request, entry int, pe
 	f, hit := g.hit(r.Method, r.URL.Path, entry)
 	send := func(status int, h http.Header, body []byte) {
 		g.told(entry, status)
-		for k, v := range h {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), h)
 		w.WriteHeader(status)
 		_, _ = w.Write(body) // a client that went away is no matter of ours
 	}

@@ -44,7 +44,7 @@ func TestFaults(t *testing.T) {
 					cancel()
 				}
 			}()
-			_, res, err := client.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: github.Ptr("x")})
+			_, res, err := client.Issues.CreateComment(ctx, "octo", "hello", n, &github.IssueComment{Body: new("x")})
 			got := -1
 			if res != nil && res.Response != nil {
 				got = res.StatusCode
@@ -60,7 +60,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 			// used up: the next one passes
-			if _, _, err := client.Issues.CreateComment(t.Context(), "octo", "hello", n, &github.IssueComment{Body: github.Ptr("y")}); err != nil {
+			if _, _, err := client.Issues.CreateComment(t.Context(), "octo", "hello", n, &github.IssueComment{Body: new("y")}); err != nil {
 				t.Error(err)
 			}
 			if f := s.Faults(); len(f) != 1 || f[0].Hits != 1 {

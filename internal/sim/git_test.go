@@ -237,7 +237,7 @@ func TestListOfPullRequests(t *testing.T) {
 	if err != nil || !p.GetMerged() || p.GetState() != "closed" || p.GetMergeCommitSHA() != s.Branch(s.hello, "main") || p.GetCommits() != 1 {
 		t.Errorf("%v %v", p, err)
 	}
-	p, _, err = client.PullRequests.Edit(ctx, "octo", "hello", 3, &github.PullRequest{Title: github.Ptr("new")})
+	p, _, err = client.PullRequests.Edit(ctx, "octo", "hello", 3, &github.PullRequest{Title: new("new")})
 	if err != nil || p.GetTitle() != "new" {
 		t.Errorf("%v %v", p, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -177,18 +178,14 @@ func (g *GitHub) emitThread(r *repository, t *thread, action string, by messages
 		event = "pull_request"
 		payload = object{"number": t.number, "pull_request": g.pullJSON(r, t)}
 	}
-	for k, v := range extra {
-		payload[k] = v
-	}
+	maps.Copy(payload, extra)
 	g.emit(r, event, action, by, payload)
 }
 
 // emitComment sends an event about a comment. It needs g.mu.
 func (g *GitHub) emitComment(r *repository, t *thread, c *comment, action string, by messages.User, extra object) {
 	payload := object{"issue": g.issueJSON(r, t), "comment": g.commentJSON(r, t, c)}
-	for k, v := range extra {
-		payload[k] = v
-	}
+	maps.Copy(payload, extra)
 	g.emit(r, "issue_comment", action, by, payload)
 }
 

@@ -182,7 +182,7 @@ func getBranch(c *call) answer {
 	part := strings.SplitN(log, "\x00", 9)
 	api := c.g.repoURL(c.repo)
 	parents := []object{}
-	for _, p := range strings.Fields(part[7]) {
+	for p := range strings.FieldsSeq(part[7]) {
 		parents = append(parents, object{"sha": p, "url": api + "/commits/" + p})
 	}
 	return ok(object{

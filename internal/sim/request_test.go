@@ -135,7 +135,7 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for k := range 5 {
-				if _, _, err := client.Issues.CreateComment(t.Context(), "octo", "hello", n, &github.IssueComment{Body: github.Ptr("x")}); err != nil {
+				if _, _, err := client.Issues.CreateComment(t.Context(), "octo", "hello", n, &github.IssueComment{Body: new("x")}); err != nil {
 					t.Error(err)
 				}
 				s.OpenIssue(s.hello, s.eve, "Another", "")

@@ -94,7 +94,7 @@ func TestWaitWakesOnEachChange(t *testing.T) {
 		}
 	}
 	wait("comment", func() {
-		if _, _, err := client.Issues.CreateComment(t.Context(), "octo", "hello", n, &github.IssueComment{Body: github.Ptr("x")}); err != nil {
+		if _, _, err := client.Issues.CreateComment(t.Context(), "octo", "hello", n, &github.IssueComment{Body: new("x")}); err != nil {
 			t.Error(err)
 		}
 	}, func(th Thread) bool { return len(th.Comments) == 1 })

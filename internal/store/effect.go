@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"devs-webhook/messages"
@@ -65,14 +66,15 @@ func (r *reader) DueEffects(ctx context.Context, limit int) ([]messages.Effect, 
 // returns.
 func (r *reader) NextEffect(ctx context.Context) (time.Time, bool, error) {
 	part := "SELECT min(next_at) AS at FROM effects INDEXED BY effects_due WHERE kind = '%s' AND state IN ('pending', 'open') AND next_at > ?1"
-	query := "SELECT min(at) FROM ("
+	var query strings.Builder
+	query.WriteString("SELECT min(at) FROM (")
 	for i, kind := range order {
 		if i > 0 {
-			query += " UNION ALL "
+			query.WriteString(" UNION ALL ")
 		}
-		query += fmt.Sprintf(part, kind)
+		query.WriteString(fmt.Sprintf(part, kind))
 	}
-	return next(ctx, r, "find next effect", query+")", func(now int64) []any { return []any{now} })
+	return next(ctx, r, "find next effect", query.String()+")", func(now int64) []any { return []any{now} })
 }
 
 // unfinishedEffect reads an effect that may still be performed. messages.ErrEffectClosed if it was done, or

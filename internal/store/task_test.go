@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,11 +126,11 @@ func TestFinish(t *testing.T) {
 			equal(t, "outcome's bundle", v.Outcome.Bundle, c.outcome.Bundle)
 			equal(t, "open", v.Attempts[0].Open, false)
 			equal(t, "ended", !v.Task.EndedAt.IsZero(), c.state.Final())
-			made := ""
+			var made strings.Builder
 			for _, e := range v.Effects[1:] { // the first is the reaction
-				made += " " + string(e.Kind)
+				made.WriteString(" " + string(e.Kind))
 			}
-			equal(t, "effects", made, map[bool]string{true: " " + c.effects}[c.effects != ""])
+			equal(t, "effects", made.String(), map[bool]string{true: " " + c.effects}[c.effects != ""])
 			if err := s.Finish(t.Context(), c.outcome); !errors.Is(err, messages.ErrNotOpen) {
 				t.Errorf("second finish: %v", err)
 			}

@@ -28,6 +28,7 @@ func (s service) Ready(context.Context) (bool, map[string]string) { return s.rea
 func (s service) Status(context.Context) (web.Status, error) {
 	return web.Status{MentionedUser: "bot"}, nil
 }
+
 func (s service) Why(_ context.Context, delivery string) (any, error) {
 	if delivery == "unknown/one" {
 		return nil, web.ErrUnknown
