@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -24,7 +25,11 @@ import (
 
 // why reads the store's file, which works beside a running service as well.
 func why(ctx context.Context, stateDir, delivery string, asJSON bool) error {
-	r, err := store.OpenReader(ctx, defaultStateDir(stateDir))
+	stateDir = defaultStateDir(stateDir)
+	r, err := store.OpenReader(ctx, stateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s holds no store: --state-dir or STATE_DIR says where the service keeps its state", stateDir)
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -67,8 +68,26 @@ type site struct {
 	name    string // of the installation
 	process *exec.Cmd
 	ready   ready
-	log     *bytes.Buffer
+	log     *serviceLog
 	logDone chan struct{}
+}
+
+// serviceLog is what the service has logged so far.
+type serviceLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *serviceLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *serviceLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 var instances atomic.Int64
@@ -115,7 +134,7 @@ func newSite(t *testing.T, runtime string, env ...string) *site {
 // start starts the service: the binary, or the test binary with the kill variable in extra.
 func (s *site) start(program string, extra ...string) {
 	s.t.Helper()
-	s.log, s.logDone = &bytes.Buffer{}, make(chan struct{})
+	s.log, s.logDone = &serviceLog{}, make(chan struct{})
 	s.process = exec.Command(program, "serve", "--dev", "--port", "0")
 	s.process.Env = append(append([]string{}, s.env...), extra...)
 	s.process.Dir = s.dir
@@ -131,7 +150,7 @@ func (s *site) start(program string, extra ...string) {
 		s.t.Fatal(err)
 	}
 	log, done := s.log, s.logDone
-	go func() { defer close(done); _, _ = log.ReadFrom(stderr) }()
+	go func() { defer close(done); _, _ = io.Copy(log, stderr) }()
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if err != nil {
 		s.wait()
