@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"devs-webhook/actors"
+	"devs-webhook/cli"
 	"devs-webhook/config"
 	"devs-webhook/internal/agent"
 	"devs-webhook/internal/comment"
@@ -79,8 +81,18 @@ func buildParts(ctx context.Context, cfg config.Config, st *store.Store, log zer
 		ProgressAfter: cfg.Task.ProgressAfter,
 		TidyEvery:     cfg.Containers.CleanupInterval,
 		KeepOutputs:   cfg.State.RetainTranscripts,
+		Fatal:         fatal,
 		Log:           log,
 	}, nil
+}
+
+// fatal says which errors end the program: a damaged store is not mended by trying again, and must not be
+// written on.
+func fatal(err error) (exitCode int) {
+	if errors.Is(err, store.ErrCorrupt) {
+		return cli.ExitStore
+	}
+	return 0
 }
 
 // maxBundle is the size of the largest work that is taken out of a container.

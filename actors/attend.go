@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"devs-webhook/messages"
@@ -61,10 +62,10 @@ func (r *run) wished(ctx context.Context) bool {
 	return err == nil && ok && task.CancelledBy != ""
 }
 
-// storeEvents follows the agent and stores its events in small batches.
+// storeEvents follows the agent and stores its events in small batches. If the store fails it ends: whoever
+// follows again begins behind the last event that was stored.
 func (r *run) storeEvents(ctx context.Context) error {
 	within, cancel := context.WithCancel(ctx)
-	defer cancel()
 	events := make(chan messages.AgentEvent, eventsMost)
 	done := start(func() error {
 		return r.Runtime.Follow(within, r.name, r.lastSeq, func(e messages.AgentEvent) {
@@ -74,45 +75,47 @@ func (r *run) storeEvents(ctx context.Context) error {
 			}
 		})
 	})
-	err := r.batch(within, events, done)
-	cancel()
-	return err
+	followed := false
+	defer func() {
+		cancel()
+		if !followed {
+			<-done
+		}
+	}()
+	return r.batch(within, events, done, &followed)
 }
 
-// batch stores events until the follower is done, and then what is left.
-func (r *run) batch(ctx context.Context, events <-chan messages.AgentEvent, done <-chan error) error {
+// batch stores events until the follower is done, and then what is left. followed says that it was done.
+func (r *run) batch(ctx context.Context, events <-chan messages.AgentEvent, done <-chan error, followed *bool) error {
 	tick := time.NewTicker(eventsWait)
 	defer tick.Stop()
 	var held []messages.AgentEvent
-	flush := func() error {
-		err := r.append(ctx, held)
-		held = held[:0]
-		return err
-	}
-	var failed error // of the store; the follower must still end
 	for {
 		select {
 		case e := <-events:
-			if held = append(held, e); len(held) >= eventsMost && failed == nil {
-				failed = flush()
+			if held = append(held, e); len(held) < eventsMost {
+				continue
 			}
 		case <-tick.C:
-			if failed == nil {
-				failed = flush()
-			}
 		case err := <-done:
+			*followed = true
 			for len(events) > 0 {
 				held = append(held, <-events)
 			}
-			if failed == nil && ctx.Err() == nil {
-				failed = flush()
+			if ctx.Err() != nil {
+				return err // what is left is emitted again the next time
 			}
-			return errors.Join(err, failed)
+			return errors.Join(err, r.append(ctx, held))
 		}
+		if err := r.append(ctx, held); err != nil {
+			return err
+		}
+		held = held[:0]
 	}
 }
 
-// append stores events that are newer than what is stored.
+// append stores events that are newer than what is stored, few at a time, since everybody else's writes wait
+// meanwhile.
 func (r *run) append(ctx context.Context, events []messages.AgentEvent) error {
 	var fresh []messages.AgentEvent
 	last := r.lastSeq
@@ -122,12 +125,11 @@ func (r *run) append(ctx context.Context, events []messages.AgentEvent) error {
 			last = e.Seq
 		}
 	}
-	if len(fresh) == 0 {
-		return nil
+	for some := range slices.Chunk(fresh, eventsMost) {
+		if err := r.Store.AppendEvents(ctx, r.attempt.AttemptRef, some); err != nil {
+			return fmt.Errorf("store events of %s: %w", r.attempt.AttemptRef, err)
+		}
+		r.lastSeq = some[len(some)-1].Seq
 	}
-	if err := r.Store.AppendEvents(ctx, r.attempt.AttemptRef, fresh); err != nil {
-		return fmt.Errorf("store events of %s: %w", r.attempt.AttemptRef, err)
-	}
-	r.lastSeq = last
 	return nil
 }

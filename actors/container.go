@@ -74,7 +74,7 @@ type Output struct {
 	HasBundle bool // as work.bundle in the directory
 }
 
-// ContainerParts are a container actor's neighbours and settings; all are required.
+// ContainerParts are a container actor's neighbours and settings; all but Fatal are required.
 type ContainerParts struct {
 	Store     ContainerStore
 	Runtime   Runtime
@@ -86,6 +86,7 @@ type ContainerParts struct {
 	Report    messages.Bell // rung when there is something to report
 	StateDir  string        // attempts/ below it is ours
 	Limits    messages.Limits
+	Fatal     Fatal
 	Log       zerolog.Logger
 }
 
@@ -95,6 +96,10 @@ type Container struct {
 	ContainerParts
 	name  string
 	inbox <-chan messages.ToContainer // made by the supervisor; outlives every Serve
+
+	// Only touched by the goroutine that runs Serve, and meant to outlive its panics.
+	panicked messages.AttemptRef // the attempt at which Serve panicked last
+	panics   int                 // how often it did so at this attempt
 }
 
 // NewContainer makes the actor of the slot with this name.
@@ -167,16 +172,15 @@ func (c *Container) handle(ctx context.Context, m messages.ToContainer) error {
 func (c *Container) run(ctx context.Context, a messages.Attempt, t messages.Task) error {
 	r := &run{Container: c, attempt: a, task: t, lastSeq: a.LastSeq, cancelled: t.CancelledBy != ""}
 	r.log = c.Log.With().Str("task", string(t.ID)).Int("attempt", a.Number).Str("repo", t.Repo.FullName()).Logger()
-	for {
-		ended, err := r.step(ctx)
-		if err != nil {
-			return err
-		}
-		if ended {
-			c.Report.Ring()
-			return nil
-		}
+	if c.panicked != a.AttemptRef {
+		c.panicked, c.panics = a.AttemptRef, 0
 	}
+	c.panics++ // taken back below, unless a panic comes before
+	err := r.toEnd(ctx)
+	if _, ok := errors.AsType[*panicError](err); !ok {
+		c.panics--
+	}
+	return err
 }
 
 // dir is where the service keeps an attempt's input and output.

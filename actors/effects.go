@@ -144,8 +144,12 @@ func (r *Reporter) showProgress(ctx context.Context, e messages.Effect, v messag
 	if v.Task.State.Final() {
 		return r.fold(ctx, e, v)
 	}
-	e.NextAt = now.Add(nextProgress(now.Sub(e.CreatedAt)))
-	if e.RemoteID != 0 && !r.github.SpareWrites() {
+	wait := nextProgress(now.Sub(e.CreatedAt))
+	e.NextAt = now.Add(wait)
+	switch spare := r.github.SpareWrites(); {
+	case !spare && e.RemoteID == 0: // it stays unmade, so that it is no longer wanted if the task ends now
+		return e, &messages.LaterError{After: wait, Err: errors.New("GitHub's writes are kept for answers")}
+	case !spare:
 		return e, nil
 	}
 	body := r.writer.Progress(v, now)

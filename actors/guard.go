@@ -15,6 +15,12 @@ type panicError struct {
 // Error gives the value without the stack, which is for the debug log.
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
+// internalError is a fault of ours that has nothing to do with what GitHub said.
+type internalError struct{ error }
+
+// Unwrap gives the cause.
+func (e *internalError) Unwrap() error { return e.error }
+
 // guard runs f and turns a panic into an error.
 func guard(f func() error) (err error) {
 	defer func() {

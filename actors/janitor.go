@@ -2,7 +2,9 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +37,7 @@ type JanitorParts struct {
 	StateDir string
 	Every    time.Duration // between two rounds
 	KeepOut  time.Duration // how long an attempt's output stays on the disk
+	Fatal    Fatal         // may be nil
 	Log      zerolog.Logger
 }
 
@@ -52,12 +55,14 @@ func NewJanitor(parts JanitorParts) *Janitor {
 func (j *Janitor) String() string { return "janitor" }
 
 // Serve makes a round at once and then on a timer. What fails in a round is logged and tried in the next:
-// tidying up is never urgent.
+// tidying up is never urgent. Only an error that ends the program comes back.
 func (j *Janitor) Serve(ctx context.Context) error {
 	tick := time.NewTicker(j.Every)
 	defer tick.Stop()
 	for {
-		j.round(ctx)
+		if err := j.round(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -66,7 +71,7 @@ func (j *Janitor) Serve(ctx context.Context) error {
 	}
 }
 
-func (j *Janitor) round(ctx context.Context) {
+func (j *Janitor) round(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	for name, sweep := range map[string]func(context.Context) (int, error){
@@ -74,7 +79,10 @@ func (j *Janitor) round(ctx context.Context) {
 	} {
 		n, err := sweep(within)
 		if ctx.Err() != nil {
-			return
+			return ctx.Err()
+		}
+		if j.Fatal.is(err) {
+			return fmt.Errorf("tidy up %s: %w", name, err)
 		}
 		if err != nil {
 			j.Log.Warn().Err(err).Str("what", name).Msg("tidying failed")
@@ -83,6 +91,7 @@ func (j *Janitor) round(ctx context.Context) {
 			j.Log.Info().Int("removed", n).Str("what", name).Msg("tidied up")
 		}
 	}
+	return nil
 }
 
 func (j *Janitor) rows(ctx context.Context) (int, error) { return j.Store.Forget(ctx, time.Now()) }
@@ -114,41 +123,46 @@ func (j *Janitor) open(ctx context.Context) (map[messages.AttemptRef]bool, error
 	return open, nil
 }
 
-// outputs removes the directories of attempts that ended long ago and have nothing left to publish.
-func (j *Janitor) outputs(ctx context.Context) (int, error) {
-	open, err := j.open(ctx)
-	if err != nil {
-		return 0, err
-	}
+// outputs removes the directories of attempts that ended long ago and have nothing left to publish. One that
+// cannot be removed keeps none of the others.
+func (j *Janitor) outputs(ctx context.Context) (removed int, err error) {
 	dir := filepath.Join(j.StateDir, "attempts")
 	entries, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("list attempts: %w", err)
 	}
-	removed := 0
+	// After the directories: an attempt is claimed before it has one, so that none that is open is missed.
+	open, err := j.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var failed []error
 	for _, e := range entries {
 		a, ok := parseAttempt(e.Name())
 		info, err := e.Info()
 		if !ok || err != nil || open[a] || time.Since(info.ModTime()) < j.KeepOut {
 			continue
 		}
-		if pending, err := j.Store.Pending(ctx, a.Task); err != nil || pending {
-			continue
+		pending, err := j.Store.Pending(ctx, a.Task)
+		if err == nil && !pending {
+			if err = os.RemoveAll(filepath.Join(dir, e.Name())); err == nil {
+				removed++
+			}
 		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return removed, fmt.Errorf("remove an old output: %w", err)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("remove the output of %s: %w", a, err))
 		}
-		removed++
 	}
-	return removed, nil
+	return removed, errors.Join(failed...)
 }
 
 // parseAttempt reads a directory's name; see messages.AttemptRef.String.
 func parseAttempt(name string) (messages.AttemptRef, bool) {
 	task, number, ok := strings.Cut(name, "-")
 	n, err := strconv.Atoi(number)
-	return messages.AttemptRef{Task: messages.TaskID(task), Number: n}, ok && err == nil && n > 0
+	a := messages.AttemptRef{Task: messages.TaskID(task), Number: n}
+	return a, ok && err == nil && task != "" && n > 0 && a.String() == name
 }

@@ -12,11 +12,16 @@ const (
 	maxFailures = 3
 	// giveUpAfter is how long the surroundings (GitHub, the engine) may keep a task from starting.
 	giveUpAfter = 24 * time.Hour
+	// maxPanics is how often the actor may panic at one attempt before it gives the attempt up.
+	maxPanics = 3
 )
 
 // outcome makes the outcome of an attempt that ended like this, with the policy of its ending: which
 // endings are tried again, and when.
 func (r *run) outcome(ending messages.Ending, detail string, exit messages.Exit) messages.Outcome {
+	if ending == "" { // of an error whose maker did not know that a task would end by it
+		ending = messages.EndInternal
+	}
 	o := messages.Outcome{Attempt: r.attempt.AttemptRef, Ending: ending, Detail: detail, Exit: exit}
 	if ending == messages.EndSucceeded || ending == messages.EndCancelled {
 		return o
@@ -41,10 +46,18 @@ func retry(ending messages.Ending, failures int) (again bool, after time.Duratio
 	}
 }
 
+// refuse is the outcome of an attempt that was not let start for a reason that stays.
+func (r *run) refuse(refused *messages.RefusedError) messages.Outcome {
+	o := r.outcome(refused.Ending, refused.Why, messages.Exit{})
+	o.Retry, o.NotBefore = false, time.Time{}
+	return o
+}
+
 // putOff is the outcome of an attempt that the surroundings did not let start: it does not count.
 func (r *run) putOff(later *messages.LaterError) messages.Outcome {
 	o := r.outcome(later.Ending, later.Error(), messages.Exit{})
-	if time.Since(r.task.QueuedAt) > giveUpAfter || r.cancelled {
+	if time.Since(r.task.StartedAt) > giveUpAfter { // since its first attempt: its turn may have come late
+		o.Retry, o.NotBefore = false, time.Time{}
 		return o
 	}
 	pause := max(later.After, backoff(5*time.Second, 5*time.Minute, r.attempt.Number-1))

@@ -73,11 +73,10 @@ func (p *Policy) Quick(ctx context.Context, store ProcessorStore, d messages.Del
 	if err != nil {
 		return messages.Decision{}, false
 	}
-	req, reason, detail, ask := p.reader.Judge(ev, *who, ours)
+	_, reason, detail, ask := p.reader.Judge(ev, *who, ours)
 	if ask {
 		return messages.Decision{}, false
 	}
-	_ = req
 	return ignore(decision, reason, detail), true
 }
 
@@ -129,6 +128,9 @@ func (p *Policy) permit(ctx context.Context, d messages.Decision) (messages.Deci
 	if owners := p.rules.AllowedOwners; len(owners) > 0 && !slices.Contains(owners, strings.ToLower(d.Repo.Owner)) {
 		return ignore(d, messages.ReasonRepoNotAllowed, fmt.Sprintf("%s is in neither ALLOWED_ORGS nor ALLOWED_USERS", d.Repo.Owner)), nil
 	}
+	if len(d.Request.Principals) == 0 {
+		return ignore(d, messages.ReasonNoPermission, "the event does not say who asks"), nil
+	}
 	authorized, err := p.authorized(ctx)
 	if err != nil {
 		return d, err
@@ -176,31 +178,36 @@ func (p *Policy) authorized(ctx context.Context) (map[int64]bool, error) {
 const identityKey = "identity"
 
 // whoAreWe resolves the mentioned user and the token's account: from GitHub once per start, else as last
-// known for the same name.
+// known for the same name. A GitHub that does not answer must leave time to use what is known.
 func (p *Policy) whoAreWe(ctx context.Context, store ProcessorStore) (Identity, error) {
 	if known := p.identity.Load(); known != nil {
 		return *known, nil
 	}
-	who, err := p.askWhoWeAre(ctx)
-	if err != nil {
-		remembered, ok := p.remembered(ctx, store)
-		if !ok {
-			return Identity{}, err
-		}
+	remembered, ok := p.remembered(ctx, store)
+	who, err := p.askWhoWeAre(ctx, ok)
+	if err != nil && ok {
 		return remembered, nil
+	}
+	if err != nil {
+		return Identity{}, err
 	}
 	text, err := json.Marshal(who)
 	if err != nil {
 		return Identity{}, err
 	}
 	if err := store.SetSetting(ctx, identityKey, string(text)); err != nil {
-		return Identity{}, err
+		return Identity{}, fmt.Errorf("remember who we are: %w", err)
 	}
 	p.identity.Store(&who)
 	return who, nil
 }
 
-func (p *Policy) askWhoWeAre(ctx context.Context) (Identity, error) {
+func (p *Policy) askWhoWeAre(ctx context.Context, remembered bool) (Identity, error) {
+	if remembered {
+		within, cancel := context.WithTimeout(ctx, nameWithin)
+		defer cancel()
+		ctx = within
+	}
 	self, err := p.authority.Self(ctx)
 	if err != nil {
 		return Identity{}, fmt.Errorf("ask GitHub whose token this is: %w", err)
@@ -235,7 +242,8 @@ func (p *Policy) Silence(err error, tries int) (messages.Reason, string, time.Du
 		return messages.ReasonGitHubSilent, err.Error(), max(after, later.After)
 	}
 	var panicked *panicError
-	if errors.As(err, &panicked) {
+	var internal *internalError
+	if errors.As(err, &panicked) || errors.As(err, &internal) {
 		return messages.ReasonInternal, err.Error(), after
 	}
 	return messages.ReasonGitHubSilent, err.Error(), after

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,20 +34,34 @@ type Slot struct {
 const (
 	askAtOnce  = 4                // questions to GitHub under way at the same time
 	askWithin  = 10 * time.Second // for all questions about one delivery
+	nameWithin = 4 * time.Second  // of it, to learn who we are, where the store remembers it
 	askBacklog = 1024             // deliveries that wait for a question in memory; more wait in the store
 	batch      = 64               // deliveries looked at in one go
 	lookAnyway = time.Minute      // a look at the store that nobody rang for
 )
+
+// ProcessorParts are the processor's neighbours; all but Fatal are required.
+type ProcessorParts struct {
+	Store  ProcessorStore
+	Policy *Policy
+	Disk   func() error // says why no task may start now; nil if one may
+	Slots  []Slot
+	Bell   messages.Bell
+	Report messages.Bell // the reporter's
+	Fatal  Fatal
+	Log    zerolog.Logger
+}
 
 // Processor turns stored deliveries into decisions and gives queued tasks to free containers. It asks
 // GitHub before its transaction, beside its loop, so that one slow answer stalls nobody.
 type Processor struct {
 	store  ProcessorStore
 	policy *Policy
-	disk   func() error // says why no task may start now; nil if one may
+	disk   func() error
 	slots  []Slot
 	bell   messages.Bell
-	report messages.Bell // the reporter's
+	report messages.Bell
+	fatal  Fatal
 	log    zerolog.Logger
 
 	// Made anew by every Serve, and only touched by its goroutine.
@@ -65,10 +80,10 @@ type answered struct {
 }
 
 // NewProcessor makes the actor.
-func NewProcessor(store ProcessorStore, policy *Policy, disk func() error, slots []Slot, bell, report messages.Bell, log zerolog.Logger) *Processor {
+func NewProcessor(p ProcessorParts) *Processor {
 	return &Processor{
-		store: store, policy: policy, disk: disk, slots: slots, bell: bell, report: report,
-		log: log.With().Str("actor", "processor").Logger(),
+		store: p.Store, policy: p.Policy, disk: p.Disk, slots: p.Slots, bell: p.Bell, report: p.Report, fatal: p.Fatal,
+		log: p.Log.With().Str("actor", "processor").Logger(),
 	}
 }
 
@@ -83,11 +98,14 @@ func (p *Processor) Serve(ctx context.Context) error {
 	askCtx, stop := context.WithCancel(ctx)
 	defer p.join()
 	defer stop()
-	for {
-		if err := p.look(askCtx); err != nil {
+	for news := true; ; {
+		// Asked before the look: what falls due while it lasts is due at once, and not missed.
+		next := p.next(ctx)
+		if err := p.look(askCtx, news); err != nil {
 			return err
 		}
-		timer := time.NewTimer(p.pause(ctx))
+		timer := time.NewTimer(max(time.Until(next), 10*time.Millisecond))
+		news = true
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -99,6 +117,8 @@ func (p *Processor) Serve(ctx context.Context) error {
 				timer.Stop()
 				return err
 			}
+			// While enough deliveries wait here to be asked about, their rows are not read again for each answer.
+			news = len(p.waiting) < askAtOnce || !time.Now().Before(next)
 		}
 		timer.Stop()
 	}
@@ -111,23 +131,23 @@ func (p *Processor) join() {
 	}
 }
 
-// look decides what can be decided now, starts questions about the rest, and gives out tasks.
-func (p *Processor) look(ctx context.Context) error {
-	for {
-		decided, err := p.decideBatch(ctx)
+// look decides what can be decided now, if there may be news of that kind, starts questions about the rest,
+// and gives out tasks.
+func (p *Processor) look(ctx context.Context, news bool) error {
+	for news {
+		seen, err := p.decideBatch(ctx)
 		if err != nil {
 			return err
 		}
-		if decided < batch {
-			break
-		}
+		news = seen >= batch
 	}
 	p.ask(ctx)
 	return p.assign(ctx)
 }
 
-// decideBatch looks at undecided deliveries, oldest first, and says how many it decided.
-func (p *Processor) decideBatch(ctx context.Context) (int, error) {
+// decideBatch looks at undecided deliveries, oldest first, and says how many of them it had not seen yet:
+// those that must wait for an answer hold up none behind them.
+func (p *Processor) decideBatch(ctx context.Context) (seen int, err error) {
 	if len(p.asking) >= askBacklog {
 		return 0, nil
 	}
@@ -135,23 +155,22 @@ func (p *Processor) decideBatch(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("list undecided deliveries: %w", err)
 	}
-	decided := 0
 	for _, d := range deliveries {
 		if p.asking[d.ID] {
 			continue
 		}
+		seen++
 		decision, done := p.consider(ctx, d)
 		if !done {
 			p.asking[d.ID] = true
 			p.waiting = append(p.waiting, d)
 			continue
 		}
-		if err := p.decide(ctx, decision); err != nil {
-			return decided, err
+		if err := p.decide(ctx, d, decision); err != nil {
+			return seen, err
 		}
-		decided++
 	}
-	return decided, nil
+	return seen, nil
 }
 
 // consider decides without asking anybody, if that is possible. A delivery that makes the rules panic is
@@ -190,26 +209,48 @@ func (p *Processor) settle(ctx context.Context, a answered) error {
 	p.running--
 	delete(p.asking, a.delivery.ID)
 	if a.err == nil {
-		return p.decide(ctx, a.decision)
+		return p.decide(ctx, a.delivery, a.decision)
 	}
-	reason, detail, after := p.policy.Silence(a.err, a.delivery.Tries)
-	p.log.Warn().Err(a.err).Str("delivery", a.delivery.ID).Dur("again_in", after).Msg("delivery put off")
-	if err := p.store.PutOff(ctx, a.delivery.ID, reason, detail, time.Now().Add(after)); err != nil {
-		return fmt.Errorf("put off %s: %w", a.delivery.ID, err)
+	if p.fatal.is(a.err) {
+		return fmt.Errorf("decide %s: %w", a.delivery.ID, a.err)
+	}
+	return p.putOff(ctx, a.delivery, a.err)
+}
+
+// putOff leaves a delivery undecided for a while.
+func (p *Processor) putOff(ctx context.Context, d messages.Delivery, why error) error {
+	reason, detail, after := p.policy.Silence(why, d.Tries)
+	event := p.log.Warn()
+	if reason == messages.ReasonInternal {
+		event = p.log.Error()
+	}
+	event.Err(why).Str("delivery", d.ID).Dur("again_in", after).Msg("delivery put off")
+	if err := p.store.PutOff(ctx, d.ID, reason, detail, time.Now().Add(after)); err != nil {
+		return fmt.Errorf("put off %s: %w", d.ID, err)
 	}
 	return nil
 }
 
-func (p *Processor) decide(ctx context.Context, d messages.Decision) error {
-	made, task, err := p.store.Decide(ctx, d)
+// decide stores a decision. One that the store cannot carry out is put off: if that works, the fault is the
+// delivery's own, and it must not stop its neighbours.
+func (p *Processor) decide(ctx context.Context, d messages.Delivery, decision messages.Decision) error {
+	made, task, err := p.store.Decide(ctx, decision)
 	if err != nil {
-		return fmt.Errorf("decide %s: %w", d.Delivery, err)
+		err = fmt.Errorf("decide %s: %w", d.ID, err)
+		if ctx.Err() != nil || p.fatal.is(err) {
+			return err
+		}
+		if putOff := p.putOff(ctx, d, &internalError{err}); putOff != nil {
+			return errors.Join(err, putOff)
+		}
+		p.bell.Ring() // look when it is due
+		return nil
 	}
-	level := zerolog.InfoLevel
+	event := p.log.Info()
 	if made.Kind == messages.DecidedIgnored {
-		level = zerolog.DebugLevel
+		event = p.log.Debug()
 	}
-	p.log.WithLevel(level).Str("delivery", d.Delivery).Str("event", d.Summary).Str("decision", string(made.Kind)).
+	event.Str("delivery", d.ID).Str("event", decision.Summary).Str("decision", string(made.Kind)).
 		Str("reason", string(made.Reason)).Str("task", string(task)).Msg("delivery decided")
 	if made.Kind == messages.DecidedTask {
 		p.report.Ring()
@@ -269,15 +310,14 @@ func (p *Processor) mayStart() bool {
 	return err == nil
 }
 
-// pause is the time until something in the store is due.
-func (p *Processor) pause(ctx context.Context) time.Duration {
-	wait := lookAnyway
+// next is when something in the store that is not due yet falls due, and at most a minute away.
+func (p *Processor) next(ctx context.Context) time.Time {
+	soonest := time.Now().Add(lookAnyway)
 	for _, next := range []func(context.Context) (time.Time, bool, error){p.store.NextUndecided, p.store.NextRunnable} {
-		// An error here shows itself at the next look, which has a way to report it.
-		at, ok, err := next(ctx)
-		if err == nil && ok {
-			wait = min(wait, max(time.Until(at), 10*time.Millisecond))
+		// An error here shows itself at the look, which has a way to report it.
+		if at, ok, err := next(ctx); err == nil && ok && at.Before(soonest) {
+			soonest = at
 		}
 	}
-	return wait
+	return soonest
 }

@@ -53,6 +53,7 @@ type Writer interface {
 const (
 	effectWithin = 3 * time.Minute // for one effect, a push included
 	effectBatch  = 16
+	giveUpWork   = 24 * time.Hour  // how long a fault of ours may keep work from being published, and so its answer back
 	progressLook = 5 * time.Second // how often, at least, waiting tasks are checked for their first progress
 )
 
@@ -65,10 +66,15 @@ type Reporter struct {
 	writer   Writer
 	bell     messages.Bell
 	progress time.Duration // how long a task waits or runs before it gets a progress comment
+	fatal    Fatal
 	log      zerolog.Logger
+
+	// failures counts an effect's failures in a row, for growing pauses: the store counts only tries that may
+	// have been applied. Only touched by Serve's goroutine; if it is lost, pauses are short again.
+	failures map[int64]int
 }
 
-// ReporterParts are the reporter's neighbours and settings; all are required.
+// ReporterParts are the reporter's neighbours and settings; all but Fatal are required.
 type ReporterParts struct {
 	Store         ReporterStore
 	GitHub        GitHub
@@ -76,6 +82,7 @@ type ReporterParts struct {
 	Writer        Writer
 	Bell          messages.Bell
 	ProgressAfter time.Duration
+	Fatal         Fatal
 	Log           zerolog.Logger
 }
 
@@ -83,7 +90,7 @@ type ReporterParts struct {
 func NewReporter(p ReporterParts) *Reporter {
 	return &Reporter{
 		store: p.Store, github: p.GitHub, pusher: p.Pusher, writer: p.Writer, bell: p.Bell,
-		progress: p.ProgressAfter, log: p.Log.With().Str("actor", "reporter").Logger(),
+		progress: p.ProgressAfter, fatal: p.Fatal, log: p.Log.With().Str("actor", "reporter").Logger(),
 	}
 }
 
@@ -92,6 +99,7 @@ func (r *Reporter) String() string { return "reporter" }
 
 // Serve performs what is due until ctx is done.
 func (r *Reporter) Serve(ctx context.Context) error {
+	r.failures = map[int64]int{}
 	for {
 		wait, err := r.look(ctx)
 		if err != nil {
@@ -159,6 +167,7 @@ func (r *Reporter) perform(ctx context.Context, e messages.Effect) error {
 	})
 	log := r.log.With().Str("task", string(e.Task)).Str("effect", string(e.Kind)).Logger()
 	if err == nil {
+		delete(r.failures, e.ID)
 		if e.Kind != messages.EffectProgress {
 			log.Info().Str("url", done.URL).Msg("effect performed")
 		}
@@ -191,28 +200,50 @@ func (r *Reporter) failed(ctx context.Context, e messages.Effect, err error, log
 	if ctx.Err() != nil {
 		return ctx.Err() // we are stopping; what the store says about the try is right
 	}
-	var later *messages.LaterError
-	var ambiguous *messages.AmbiguousError
+	if r.fatal.is(err) {
+		return err
+	}
 	var refused *messages.RefusedError
-	pause := backoff(2*time.Second, 5*time.Minute, e.Tries)
 	switch {
-	case errors.Is(err, errSkip):
+	case errors.Is(err, messages.ErrEffectClosed), errors.Is(err, errSkip):
+		delete(r.failures, e.ID)
 		return r.store.EffectSkipped(ctx, e.ID)
 	case errors.As(err, &refused):
 		log.Warn().Err(err).Msg("effect refused")
-		return r.store.EffectFailed(ctx, e.ID, refused.Why)
+		return r.giveUp(ctx, e, refused.Why)
 	case errors.Is(err, messages.ErrNotFound):
 		log.Warn().Err(err).Msg("effect has no target")
-		return r.store.EffectFailed(ctx, e.ID, "GitHub does not know the thread, or the token may not see it")
+		return r.giveUp(ctx, e, "GitHub does not know the thread, or the token may not see it")
+	default:
+		return r.later(ctx, e, err, log)
+	}
+}
+
+// giveUp closes an effect that another try does not bring about.
+func (r *Reporter) giveUp(ctx context.Context, e messages.Effect, why string) error {
+	delete(r.failures, e.ID)
+	return r.store.EffectFailed(ctx, e.ID, why)
+}
+
+// later puts an effect off. It is tried for as long as it takes, but for work that a fault of ours keeps from
+// being published: its answer must not wait for ever.
+func (r *Reporter) later(ctx context.Context, e messages.Effect, err error, log zerolog.Logger) error {
+	var later *messages.LaterError
+	var ambiguous *messages.AmbiguousError
+	unclear := true
+	pause := backoff(2*time.Second, 5*time.Minute, max(e.Tries, r.failures[e.ID]))
+	switch {
 	case errors.As(err, &later):
-		pause = max(pause, later.After)
+		pause, unclear = max(pause, later.After), e.Ambiguous
 		log.Warn().Err(err).Dur("again_in", pause).Msg("effect put off")
-		return r.store.EffectLater(ctx, e.ID, time.Now().Add(pause), e.Ambiguous, err.Error())
 	case errors.As(err, &ambiguous):
 		log.Warn().Err(err).Dur("again_in", pause).Msg("effect may have been applied")
-		return r.store.EffectLater(ctx, e.ID, time.Now().Add(pause), true, err.Error())
+	case e.Kind == messages.EffectPublish && time.Since(e.CreatedAt) > giveUpWork:
+		log.Error().Err(err).Msg("effect given up")
+		return r.giveUp(ctx, e, "The service itself failed at publishing it, for a day.")
 	default:
 		log.Error().Err(err).Dur("again_in", pause).Msg("effect failed")
-		return r.store.EffectLater(ctx, e.ID, time.Now().Add(pause), true, err.Error())
 	}
+	r.failures[e.ID]++
+	return r.store.EffectLater(ctx, e.ID, time.Now().Add(pause), unclear, err.Error())
 }

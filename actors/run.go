@@ -20,12 +20,29 @@ type run struct {
 	log       zerolog.Logger
 	lastSeq   int64 // of the events in the store
 	tries     int   // failures of the runtime in a row
+	started   bool  // the agent was started in this life, so that nothing found means that it was lost
 	cancelled bool  // somebody wants it to end
 	overdue   bool  // the wall limit and its margin have passed
 }
 
 // errCancelled is the cause of a context that ends because somebody cancelled the task.
 var errCancelled = errors.New("task was cancelled")
+
+// toEnd takes the attempt from step to step until it has ended. One at which the actor keeps panicking is
+// given up like one that failed, since it would keep the slot from everybody.
+func (r *run) toEnd(ctx context.Context) error {
+	ended, err := false, error(nil)
+	if r.panics > maxPanics {
+		ended, err = r.finish(ctx, r.outcome(messages.EndInternal, "The service itself failed at it, again and again.", messages.Exit{}))
+	}
+	for !ended && err == nil {
+		ended, err = r.step(ctx)
+	}
+	if ended {
+		r.Report.Ring()
+	}
+	return err
+}
 
 // step looks at what the runtime holds and does the next thing.
 func (r *run) step(ctx context.Context) (ended bool, err error) {
@@ -40,7 +57,7 @@ func (r *run) step(ctx context.Context) (ended bool, err error) {
 	}
 	switch found.State {
 	case messages.FoundNothing:
-		if r.lastSeq > 0 {
+		if r.lastSeq > 0 || r.started {
 			return r.finish(ctx, r.outcome(messages.EndContainerLost, "The container was gone before it had ended.", messages.Exit{Lost: true}))
 		}
 		return r.launch(ctx)
@@ -60,28 +77,19 @@ func (r *run) launch(ctx context.Context) (ended bool, err error) {
 	if r.cancelled {
 		return r.finish(ctx, r.outcome(messages.EndCancelled, "It had not started yet.", messages.Exit{}))
 	}
-	err = r.attend(ctx, func(ctx context.Context) error {
-		if err := r.prepare(ctx); err != nil {
-			return err
-		}
-		launch := messages.Launch{Slot: r.name, Attempt: r.attempt.AttemptRef, Repo: r.task.Repo.FullName(), InputDir: r.inputDir()}
-		if err := r.Runtime.Create(ctx, launch); err != nil {
-			return err
-		}
-		return r.Runtime.Start(ctx, r.name)
-	})
+	err = r.attend(ctx, r.begin)
 	var refused *messages.RefusedError
 	var later *messages.LaterError
 	var panicked *panicError
 	switch {
 	case err == nil:
-		r.tries = 0
+		r.tries, r.started = 0, true
 		r.log.Info().Str("runtime", r.Runtime.Name()).Msg("agent started")
 		return false, nil
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case errors.Is(err, messages.ErrNameTaken):
-		return false, nil // look who it is
+		return false, r.waitForRuntime(ctx, err) // and then look who it is
 	case errors.Is(err, errCancelled):
 		r.cancelled = true
 		return false, nil
@@ -89,7 +97,7 @@ func (r *run) launch(ctx context.Context) (ended bool, err error) {
 		return false, err
 	case errors.As(err, &refused):
 		r.log.Warn().Err(err).Msg("attempt refused")
-		return r.finish(ctx, r.outcome(refused.Ending, refused.Why, messages.Exit{}))
+		return r.finish(ctx, r.refuse(refused))
 	case errors.As(err, &later):
 		r.log.Warn().Err(err).Msg("attempt put off")
 		return r.finish(ctx, r.putOff(later))
@@ -97,6 +105,18 @@ func (r *run) launch(ctx context.Context) (ended bool, err error) {
 		r.log.Error().Err(err).Msg("attempt not started")
 		return r.finish(ctx, r.outcome(messages.EndInternal, "The service could not start it.", messages.Exit{}))
 	}
+}
+
+// begin does what launch asks for.
+func (r *run) begin(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	launch := messages.Launch{Slot: r.name, Attempt: r.attempt.AttemptRef, Repo: r.task.Repo.FullName(), InputDir: r.inputDir()}
+	if err := r.Runtime.Create(ctx, launch); err != nil {
+		return err
+	}
+	return r.Runtime.Start(ctx, r.name)
 }
 
 // follow stores the events of the running agent until it has ended, somebody cancels, or its time and the
@@ -124,6 +144,8 @@ func (r *run) follow(ctx context.Context) error {
 		return nil
 	case errors.Is(err, messages.ErrNotFound):
 		return nil
+	case r.Fatal.is(err):
+		return err
 	default:
 		return r.waitForRuntime(ctx, err)
 	}

@@ -36,7 +36,7 @@ func eventHook(log zerolog.Logger, also func(suture.Event)) suture.EventHook {
 				Bool("restarting", e.Restarting).Msg("actor panicked")
 			log.Debug().Str("actor", e.ServiceName).Str("stack", e.Stacktrace).Msg("stack of the panic")
 		case suture.EventServiceTerminate:
-			log.Error().Str("supervisor", e.SupervisorName).Str("actor", e.ServiceName).Any("err", errorText(e.Err)).
+			log.Error().Str("supervisor", e.SupervisorName).Str("actor", e.ServiceName).Str("err", errorText(e.Err)).
 				Bool("restarting", e.Restarting).Msg("actor failed")
 		case suture.EventBackoff:
 			log.Warn().Str("supervisor", e.SupervisorName).Msg("restarts paused")

@@ -50,7 +50,7 @@ type Door struct {
 	Handler HandlerFor
 }
 
-// Parts are what the tree is built from; main makes them. All are required but Events.
+// Parts are what the tree is built from; main makes them. All are required but Fatal and Events.
 type Parts struct {
 	Store   Store
 	GitHub  GitHub
@@ -73,6 +73,9 @@ type Parts struct {
 	KeepOutputs   time.Duration
 	Doors         []Door
 
+	// Fatal gives the exit code of an error of an actor that no restart can mend, and 0 for every other; if it
+	// is nil there is none.
+	Fatal  func(err error) (exitCode int)
 	Events func(suture.Event) // sees what the supervisors see; may be nil
 	Log    zerolog.Logger
 }
@@ -103,28 +106,32 @@ func New(p Parts) *Tree {
 	t.root = suture.New("root", spec(rootTimeout, hook))
 	t.root.Add(t.sources(p, hook))
 	t.root.Add(t.pool(p, hook)) // makes the mailboxes that the processor writes to
-	t.root.Add(one("processor", actors.NewProcessor(p.Store, actors.NewPolicy(p.Rules, p.Reader, p.GitHub), p.Disk, t.slots(p.Slots), t.processor, t.report, p.Log), hook))
-	t.root.Add(one("reporter", actors.NewReporter(actors.ReporterParts{
-		Store: p.Store, GitHub: p.GitHub, Pusher: p.Git, Writer: p.Writer,
-		Bell: t.report, ProgressAfter: p.ProgressAfter, Log: p.Log,
+	t.root.Add(p.one("processor", actors.NewProcessor(actors.ProcessorParts{
+		Store: p.Store, Policy: actors.NewPolicy(p.Rules, p.Reader, p.GitHub), Disk: p.Disk, Slots: t.slots(p.Slots),
+		Bell: t.processor, Report: t.report, Fatal: p.Fatal, Log: p.Log,
 	}), hook))
-	t.root.Add(one("upkeep", actors.NewJanitor(actors.JanitorParts{
-		Store: p.Store, Runtime: p.Runtime, StateDir: p.StateDir, Every: p.TidyEvery, KeepOut: p.KeepOutputs, Log: p.Log,
+	t.root.Add(p.one("reporter", actors.NewReporter(actors.ReporterParts{
+		Store: p.Store, GitHub: p.GitHub, Pusher: p.Git, Writer: p.Writer,
+		Bell: t.report, ProgressAfter: p.ProgressAfter, Fatal: p.Fatal, Log: p.Log,
+	}), hook))
+	t.root.Add(p.one("upkeep", actors.NewJanitor(actors.JanitorParts{
+		Store: p.Store, Runtime: p.Runtime, StateDir: p.StateDir, Every: p.TidyEvery, KeepOut: p.KeepOutputs,
+		Fatal: p.Fatal, Log: p.Log,
 	}), hook))
 	return t
 }
 
-// one gives a service a supervisor of its own.
-func one(name string, service suture.Service, hook suture.EventHook) *suture.Supervisor {
+// one gives an actor a supervisor of its own.
+func (p Parts) one(name string, service actor, hook suture.EventHook) *suture.Supervisor {
 	s := suture.New(name, spec(leafTimeout, hook))
-	s.Add(service)
+	s.Add(ending{service, p.Fatal, p.Log})
 	return s
 }
 
 func (t *Tree) sources(p Parts, hook suture.EventHook) *suture.Supervisor {
 	sources := suture.New("sources", spec(midTimeout, hook))
 	for _, door := range p.Doors {
-		sources.Add(one("door "+door.Name, actors.NewHTTPDoor(door.Name, door.Listener, door.Handler(t), p.Log), hook))
+		sources.Add(p.one("door "+door.Name, actors.NewHTTPDoor(door.Name, door.Listener, door.Handler(t), p.Log), hook))
 	}
 	return sources
 }
@@ -134,9 +141,10 @@ func (t *Tree) pool(p Parts, hook suture.EventHook) *suture.Supervisor {
 	for _, name := range append(append([]string{}, p.Slots...), p.Drain...) {
 		inbox := make(chan messages.ToContainer, 1)
 		t.inboxes[name] = inbox
-		pool.Add(one(name, actors.NewContainer(name, inbox, actors.ContainerParts{
+		pool.Add(p.one(name, actors.NewContainer(name, inbox, actors.ContainerParts{
 			Store: p.Store, Runtime: p.Runtime, Workspace: p.Git, Threads: p.GitHub, Agents: p.Agents,
-			Outputs: p.Outputs, Processor: t.processor, Report: t.report, StateDir: p.StateDir, Limits: p.Limits, Log: p.Log,
+			Outputs: p.Outputs, Processor: t.processor, Report: t.report, StateDir: p.StateDir, Limits: p.Limits,
+			Fatal: p.Fatal, Log: p.Log,
 		}), hook))
 	}
 	return pool

@@ -1,7 +1,10 @@
 package git
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,9 +31,11 @@ func (g *Git) mirrorDir(repo messages.Repo) string {
 // mirror makes sure that the repository's mirror exists, and clears what a killed git left in it. The
 // caller holds the repository's lock.
 func (g *Git) mirror(ctx context.Context, repo messages.Repo) (dir string, err error) {
-	dir = g.mirrorDir(repo)
+	if dir, err = filepath.Abs(g.mirrorDir(repo)); err != nil {
+		return "", err
+	}
 	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err == nil {
-		return dir, clearLocks(dir)
+		return dir, clearLeftovers(dir)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("look at the mirror: %w", err)
 	}
@@ -49,31 +54,47 @@ func (g *Git) mirror(ctx context.Context, repo messages.Repo) (dir string, err e
 
 // bare makes an empty bare repository with a name of its own.
 func (g *Git) bare(ctx context.Context, prefix string) (dir string, err error) {
-	if dir, err = os.MkdirTemp(g.opts.Dir, prefix); err != nil {
+	parent, err := filepath.Abs(g.opts.Dir)
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(parent, prefix); err != nil {
 		return "", fmt.Errorf("make a repository: %w", err)
 	}
-	if _, err = g.run(ctx, call{args: []string{"init", "--quiet", "--bare", "--template=", "--initial-branch=main", dir}}); err != nil {
+	if _, err = g.run(ctx, call{dir: dir, args: []string{"init", "--quiet", "--bare", "--template=", "--initial-branch=main"}}); err != nil {
 		return "", errors.Join(fmt.Errorf("make a repository: %w", err), os.RemoveAll(dir))
 	}
 	return dir, nil
 }
 
-// clearLocks removes lock files that a killed git left. Nobody else works in the mirror: the state
-// directory has one process, and the repository one holder of its lock.
-func clearLocks(dir string) error {
+// clearLeftovers removes what a killed git, or a power cut, left in a mirror: lock files, packs that were
+// not finished, and refs that were never written out. Nobody else works in the mirror: the state directory
+// has one process, and the repository one holder of its lock. Objects that refs no longer name stay: the
+// mirror is never pruned, because work may start from them.
+func clearLeftovers(dir string) error {
+	packs := filepath.Join(dir, "objects", "pack")
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "objects" || d.Name() == "logs") && path != dir:
+		case d.IsDir() && filepath.Dir(path) == filepath.Join(dir, "objects") && path != packs:
 			return fs.SkipDir
-		case !d.IsDir() && strings.HasSuffix(d.Name(), ".lock"):
+		case d.IsDir():
+			return nil
+		case strings.HasSuffix(d.Name(), ".lock"), filepath.Dir(path) == packs && strings.HasPrefix(d.Name(), "tmp_"),
+			strings.HasPrefix(path, filepath.Join(dir, "refs")) && !isRef(path):
 			return os.Remove(path)
 		}
 		return nil
 	})
+}
+
+// isRef says whether a file holds the id of a commit.
+func isRef(path string) bool {
+	text, err := os.ReadFile(path)
+	return err == nil && commitID.Match(bytes.TrimSpace(text))
 }
 
 // fetch brings refs of the server into the mirror, under refs/remote/. The refs are full names.
@@ -92,8 +113,12 @@ func (g *Git) fetch(ctx context.Context, repo messages.Repo, dir string, refs ..
 	return nil
 }
 
-// mirrored is where the mirror keeps a ref of the server.
-func mirrored(ref string) string { return "refs/remote/" + strings.TrimPrefix(ref, "refs/") }
+// mirrored is where the mirror keeps a ref of the server: by a hash of its name, because a branch a/b cannot
+// stand beside a branch a that is gone from the server.
+func mirrored(ref string) string {
+	sum := sha256.Sum256([]byte(ref))
+	return "refs/remote/" + hex.EncodeToString(sum[:16])
+}
 
 // Sweep removes what crashes left: unfinished mirrors and quarantines older than before.
 func (g *Git) Sweep(_ context.Context, before time.Time) error {

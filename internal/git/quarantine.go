@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,15 +20,23 @@ import (
 
 // quarantine is a throw-away bare repository that holds the work, and sees the mirror's objects.
 type quarantine struct {
-	git  *Git
-	dir  string
-	base string
-	tip  string
+	git    *Git
+	dir    string
+	mirror string
+	base   string
+	tip    string
+	own    []string // if the base is none of the repository's branches: what these have; see checkForeign
+	since  string   // and what the tip has in common with them
 }
 
 // refuse is a refusal of the agent's work, for people.
 func refuse(format string, args ...any) error {
 	return &messages.RefusedError{Ending: messages.EndResultInvalid, Why: fmt.Sprintf(format, args...)}
+}
+
+// refuseFor is refuse with the cause, for the log.
+func refuseFor(err error, why string) error {
+	return &messages.RefusedError{Ending: messages.EndResultInvalid, Why: why, Err: err}
 }
 
 // quarantine unpacks the work bundle and examines its objects. The caller holds the repository's lock and
@@ -51,7 +60,7 @@ func (g *Git) quarantine(ctx context.Context, task messages.Task, base messages.
 	if err != nil {
 		return nil, err
 	}
-	q := &quarantine{git: g, dir: dir, base: base.Commit, tip: tip}
+	q := &quarantine{git: g, dir: dir, mirror: mirror, base: base.Commit, tip: tip}
 	defer func() {
 		if err != nil {
 			q.close()
@@ -76,8 +85,15 @@ func (q *quarantine) close() {
 	}
 }
 
+// maxMemory bounds the data of each git that looks at the work.
+const maxMemory = 1 << 30
+
 func (q *quarantine) run(ctx context.Context, args ...string) ([]byte, error) {
-	return q.git.run(ctx, call{dir: q.dir, args: args})
+	return q.feed(ctx, nil, args...)
+}
+
+func (q *quarantine) feed(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
+	return q.git.run(ctx, call{dir: q.dir, stdin: bytes.NewReader(stdin), memory: maxMemory, args: args})
 }
 
 // withBase makes sure that the mirror has the commit that the attempt started from.
@@ -86,9 +102,6 @@ func (g *Git) withBase(ctx context.Context, task messages.Task, base messages.Ba
 		return "", refuse("It is not recorded what the work started from.")
 	}
 	if mirror, err = g.mirror(ctx, task.Repo); err != nil {
-		return "", err
-	}
-	if mirror, err = filepath.Abs(mirror); err != nil {
 		return "", err
 	}
 	if _, err := g.commit(ctx, mirror, base.Commit); err == nil {
@@ -105,8 +118,10 @@ func (g *Git) withBase(ctx context.Context, task messages.Task, base messages.Ba
 	if err := g.fetch(ctx, task.Repo, mirror, from); err != nil {
 		return "", err
 	}
-	if _, err := g.commit(ctx, mirror, base.Commit); err != nil {
+	if _, err := g.commit(ctx, mirror, base.Commit); answeredNo(err) {
 		return "", refuse("The commit that the work started from is no longer in the repository.")
+	} else if err != nil {
+		return "", err
 	}
 	return mirror, nil
 }
@@ -114,27 +129,36 @@ func (g *Git) withBase(ctx context.Context, task messages.Task, base messages.Ba
 // openBundle opens the work without following a link.
 func (g *Git) openBundle(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, refuse("The work is no longer on the disk.")
+	case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENXIO):
+		return nil, refuse("The work is no regular file.")
+	case err != nil:
+		return nil, fmt.Errorf("open the work: %w", err)
 	}
 	info, err := f.Stat()
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > g.opts.MaxBundle) {
-		err = refuse("The work has %d MiB, which is more than the %d MiB that are taken.", info.Size()>>20, g.opts.MaxBundle>>20)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("open the work: %w", err)
+	case !info.Mode().IsRegular():
+		err = refuse("The work is no regular file.")
+	case info.Size() > g.opts.MaxBundle:
+		err = refuse("The work has %d bytes, which is more than the %d that are taken.", info.Size(), g.opts.MaxBundle)
+	default:
+		return f, nil
 	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return nil, errors.Join(err, f.Close())
 }
 
-var commitID = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+var commitID = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // bundleTip reads a bundle's header, as gitformat-bundle(5) describes it, and leaves the reader at the
-// pack. Exactly one ref is expected; its name does not matter.
+// pack. Exactly one ref is expected; its name does not matter. No line is longer than the reader's buffer.
 func bundleTip(r *bufio.Reader) (tip string, err error) {
 	bad := refuse("The work is no git bundle of one branch.")
-	signature, err := r.ReadString('\n')
-	if err != nil || signature != "# v2 git bundle\n" && signature != "# v3 git bundle\n" {
+	signature, err := r.ReadSlice('\n')
+	if err != nil || string(signature) != "# v2 git bundle\n" && string(signature) != "# v3 git bundle\n" {
 		return "", bad
 	}
 	for range 1000 {
@@ -149,7 +173,7 @@ func bundleTip(r *bufio.Reader) (tip string, err error) {
 				return "", bad
 			}
 			return tip, nil
-		case strings.HasPrefix(text, "-"), strings.HasPrefix(text, "@object-format=sha1"):
+		case strings.HasPrefix(text, "-"), text == "@object-format=sha1":
 		default:
 			id, _, ok := strings.Cut(text, " ")
 			if !ok || tip != "" || !commitID.MatchString(id) {
@@ -167,32 +191,44 @@ func bundleTip(r *bufio.Reader) (tip string, err error) {
 func (q *quarantine) unpack(ctx context.Context, pack io.Reader) error {
 	most := strconv.FormatInt(q.git.opts.MaxBundle, 10)
 	_, err := q.git.run(ctx, call{
-		dir: q.dir, stdinFrom: pack, args: []string{"index-pack", "--stdin", "--fix-thin", "--strict", "--max-input-size=" + most},
+		dir: q.dir, stdin: pack, memory: maxMemory,
+		args: []string{"index-pack", "--stdin", "--fix-thin", "--strict", "--max-input-size=" + most},
 	})
-	if err == nil || ctx.Err() != nil {
-		return errors.Join(err, ctx.Err())
+	if err == nil {
+		return nil
 	}
-	var failed *commandError
-	if errors.As(err, &failed) && failed.code > 0 {
-		return &messages.RefusedError{
-			Ending: messages.EndResultInvalid, Why: "The work holds git objects that do not pass the examination (git fsck).", Err: err,
-		}
+	if full := q.checkDisk(); full != nil {
+		return &messages.LaterError{Err: errors.Join(full, err)}
+	}
+	if answeredNo(err) {
+		return refuseFor(err, "The work holds git objects that do not pass the examination (git fsck).")
 	}
 	return fmt.Errorf("examine the work: %w", err)
+}
+
+// checkDisk tells a full disk from bad work: git gives both the same exit code.
+func (q *quarantine) checkDisk() error {
+	name := filepath.Join(q.dir, "room")
+	if err := errors.Join(os.WriteFile(name, make([]byte, 1<<20), 0o600), os.Remove(name)); err != nil {
+		return fmt.Errorf("write into the quarantine: %w", err)
+	}
+	return nil
 }
 
 // checkHistory makes sure that the tip is a commit that adds to the base.
 func (q *quarantine) checkHistory(ctx context.Context) error {
 	commit, err := q.git.commit(ctx, q.dir, q.tip)
-	if err != nil || commit != q.tip {
+	switch {
+	case answeredNo(err), err == nil && commit != q.tip:
 		return refuse("The work does not end in a commit.")
-	}
-	if _, err := q.run(ctx, "merge-base", "--is-ancestor", q.base, q.tip); err != nil {
-		var failed *commandError
-		if errors.As(err, &failed) && failed.code == 1 {
-			return refuse("The work does not build on the commit that it was given.")
-		}
+	case err != nil:
 		return err
+	case commit == q.base:
+		return refuse("The work adds nothing to the commit that it was given.")
 	}
-	return nil
+	_, err = q.run(ctx, "merge-base", "--is-ancestor", q.base, q.tip)
+	if exitedWith(err, 1) {
+		return refuse("The work does not build on the commit that it was given.")
+	}
+	return err
 }

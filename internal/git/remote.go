@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"devs-webhook/messages"
 )
@@ -27,63 +29,70 @@ func (g *Git) list(ctx context.Context, repo messages.Repo) (remoteRefs, error) 
 	if err != nil {
 		return remoteRefs{}, g.unreachable(ctx, repo, err)
 	}
+	return parseRefs(string(out)), nil
+}
+
+// parseRefs reads `ls-remote --symref`. Peeled tags are left out: nothing starts from them.
+func parseRefs(out string) remoteRefs {
 	r := remoteRefs{refs: map[string]string{}}
-	for line := range strings.SplitSeq(string(out), "\n") {
-		what, ref, ok := strings.Cut(line, "\t")
+	for line := range strings.Lines(out) {
+		what, ref, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if !ok {
 			continue
 		}
-		if target, symbolic := strings.CutPrefix(what, "ref: "); symbolic {
-			if ref == "HEAD" {
-				r.head = strings.TrimPrefix(target, "refs/heads/")
-			}
-			continue
+		target, symbolic := strings.CutPrefix(what, "ref: ")
+		switch {
+		case symbolic && ref == "HEAD":
+			r.head = strings.TrimPrefix(target, heads)
+		case !symbolic && commitID.MatchString(what) && !strings.HasSuffix(ref, "^{}"):
+			r.refs[ref] = what
 		}
-		r.refs[ref] = what
 	}
-	if len(r.refs) == 0 {
-		return r, &messages.RefusedError{Ending: messages.EndCloneFailed, Why: "The repository is empty: there is nothing to start from."}
-	}
-	return r, nil
+	return r
 }
 
 // unreachable classifies why a repository could not be read. git does not tell a refusal from a fault by
 // its exit code, so the server is asked once more, directly, what it answers.
 func (g *Git) unreachable(ctx context.Context, repo messages.Repo, err error) error {
-	status, probeErr := g.probe(ctx, repo)
+	status, after, probeErr := g.probe(ctx, repo, "git-upload-pack")
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case probeErr != nil:
 		return &messages.LaterError{Ending: messages.EndCloneFailed, Err: fmt.Errorf("the git server does not answer: %w", probeErr)}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return &messages.LaterError{Ending: messages.EndCloneFailed, Err: fmt.Errorf("the git server refuses the token of GITHUB_TOKEN for %s", repo.FullName())}
+		return &messages.LaterError{
+			After: after, Ending: messages.EndCloneFailed,
+			Err: fmt.Errorf("the git server refuses the token of GITHUB_TOKEN for %s", repo.FullName()),
+		}
 	case status == http.StatusNotFound, status == http.StatusGone:
 		return &messages.RefusedError{
 			Ending: messages.EndCloneFailed, Why: "The repository could not be cloned: it is not there, or the service's token may not read it.", Err: err,
 		}
 	default:
-		return &messages.LaterError{Ending: messages.EndCloneFailed, Err: err}
+		return &messages.LaterError{After: after, Ending: messages.EndCloneFailed, Err: err}
 	}
 }
 
-func (g *Git) probe(ctx context.Context, repo messages.Repo) (status int, err error) {
-	return g.probeService(ctx, repo, "git-upload-pack")
-}
+// probeWithin bounds one probe: a server that is silent is not waited for a second time.
+const probeWithin = 20 * time.Second
 
-// probeService asks the smart HTTP endpoint that git itself begins with.
-func (g *Git) probeService(ctx context.Context, repo messages.Repo, service string) (status int, err error) {
+// probe asks the smart HTTP endpoint that git itself begins with. after is when the server asks to be asked
+// again, 0 if it does not say.
+func (g *Git) probe(ctx context.Context, repo messages.Repo, service string) (status int, after time.Duration, err error) {
 	url, err := g.url(repo)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	token, err := g.opts.Token(ctx, repo)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/info/refs?service="+service, nil)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	r.SetBasicAuth("x-access-token", token)
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
@@ -91,10 +100,13 @@ func (g *Git) probeService(ctx context.Context, repo messages.Repo, service stri
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
-			return 0, op // without the address that url.Error would add
+			return 0, 0, op // without the address that url.Error would add
 		}
-		return 0, err
+		return 0, 0, err
 	}
 	resp.Body.Close()
-	return resp.StatusCode, nil
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		after = min(time.Duration(seconds)*time.Second, time.Hour)
+	}
+	return resp.StatusCode, after, nil
 }

@@ -28,7 +28,7 @@ func (q *quarantine) filterMessages(ctx context.Context) error {
 		if !changed {
 			continue
 		}
-		out, err := q.git.run(ctx, call{dir: q.dir, stdin: next, args: []string{"hash-object", "-t", "commit", "-w", "--stdin"}})
+		out, err := q.feed(ctx, next, "hash-object", "-t", "commit", "-w", "--stdin")
 		if err != nil {
 			return fmt.Errorf("make a commit again: %w", err)
 		}
@@ -44,6 +44,7 @@ func (q *quarantine) filterMessages(ctx context.Context) error {
 // it would no longer be right.
 func rewrite(commit []byte, made map[string]string, filter func(string) string) ([]byte, bool) {
 	header, message, _ := bytes.Cut(commit, []byte("\n\n"))
+	header = bytes.TrimSuffix(header, []byte("\n")) // of a commit that has no message at all
 	changed := false
 	var out bytes.Buffer
 	signature := false

@@ -68,7 +68,7 @@ func (l *liner) step() {
 		l.target(rest)
 	case strings.HasPrefix(rest, "]:"):
 		l.depth = max(l.depth-1, 0)
-		if m := definition.FindStringSubmatch(rest[2:]); m != nil && l.filter.keptWhole(m[1]) {
+		if m := defined(rest[2:]); m != nil && l.filter.keptWhole(m[1]) {
 			l.write("]: "+inert(m[1]), len(rest))
 			return
 		}
@@ -157,6 +157,14 @@ func (l *liner) target(rest string) {
 		}
 		l.write("] "+gone, 1+len(m[0]))
 	}
+}
+
+// defined is definition for a line of a length that makes sense: it is asked at each bracket.
+func defined(rest string) []string {
+	if len(rest) > 1_000 {
+		return nil
+	}
+	return definition.FindStringSubmatch(rest)
 }
 
 func punctuation(c byte) bool { return c > ' ' && c < 0x7F && !alnum(c) }

@@ -62,7 +62,7 @@ func (f *filter) kept(text string) string {
 // keptWhole says whether a whole link target is allowed: an address of an allowed host, or a place on the
 // same one.
 func (f *filter) keptWhole(target string) bool {
-	if relative.MatchString(target) && !strings.Contains(target, "//") && !another.MatchString(target) {
+	if relative.MatchString(target) && !another.MatchString(target) {
 		return true
 	}
 	return target != "" && f.kept(target) == target

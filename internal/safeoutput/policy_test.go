@@ -94,7 +94,9 @@ func TestLongBodyIsCutAndSaysSo(t *testing.T) {
 		"escaped": strings.Repeat("`", 59_999),
 	} {
 		out := p.Body(in)
-		checkBody(t, in)
+		if p.Body(out) != out {
+			t.Errorf("%s: not settled", name)
+		}
 		if n := utf8.RuneCountInString(out); n > maxBody || n < maxBody/2 {
 			t.Errorf("%s: %d characters", name, n)
 		}
@@ -114,7 +116,7 @@ func TestTimeIsLinear(t *testing.T) {
 	p := strictPolicy()
 	took := func(in string) time.Duration {
 		best := time.Hour
-		for range 3 {
+		for range 2 {
 			start := time.Now()
 			f := p.filter()
 			f.markdown(in, len(in), len(in))
@@ -123,8 +125,8 @@ func TestTimeIsLinear(t *testing.T) {
 		}
 		return best
 	}
-	for _, unit := range []string{"`", "``a`", "[", "](", "![", "<", "> ", "- ", "&", "&#64;", "@a", "fixes ", "http://", "www.", "\\", "~~~", "[a](b \"", "1. ", "```\n", "-----BEGIN A PRIVATE KEY-----", "eyJ", secretValue[:20], "\t", "(", "| ", "/a ", "bors\n"} {
-		small, large := took(strings.Repeat(unit, 20_000/len(unit))), took(strings.Repeat(unit, 200_000/len(unit)))
+	for _, unit := range []string{"`", "``a`", "[", "](", "![", "<", "> ", "- ", "&", "&#64;", "@a", "fixes ", "http://", "www.", "\\", "~~~", "[a](b \"", "1. ", "```\n", "-----BEGIN A PRIVATE KEY-----", "eyJ", secretValue[:20], "\t", "(", "| ", "/a ", "bors\n", "]:", "]: a ", "!", "![a", "<http://", "@", "#1 ", "*", "[", "``a`b", "> - "} {
+		small, large := took(strings.Repeat(unit, 3_000/len(unit))), took(strings.Repeat(unit, 30_000/len(unit)))
 		if large > 40*small && large > 400*time.Millisecond {
 			t.Errorf("%q: %v, and ten times as much %v", unit, small, large)
 		}

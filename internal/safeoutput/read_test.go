@@ -89,7 +89,7 @@ func TestResultIsStrict(t *testing.T) {
 		"other task":      result(func(r *messages.Result) { r.Attempt.Task = "xxxxxxxxxxxx" }),
 		"unknown ending":  result(func(r *messages.Result) { r.Ending = "won\x00derful" }),
 		"wrong type":      `{"protocol":"1"}`,
-		"larger than fit": strings.Repeat(" ", maxResult+1),
+		"larger than fit": result(nil) + strings.Repeat(" ", maxResult),
 	} {
 		out := read(t, outputs(t, map[string]string{"result.json": text}))
 		if out.HasResult || out.Problem == "" || strings.ContainsAny(out.Problem, "\n\x00") {
@@ -125,6 +125,7 @@ func TestIntentsAreAClosedSchema(t *testing.T) {
 		"a list":         {`[{"comment":"thanks"}]`, "thanks", ""},
 		"no version":     {`{"comment":{"body":"thanks"}}`, "thanks", ""},
 		"other version":  {`{"version":2,"comment":{"body":"thanks"}}`, "thanks", ""},
+		"version twice":  {`{"version":1,"version":1,"comment":{"body":"thanks"}}`, "thanks", ""},
 		"two versions":   {`{"version":1,"version":2,"comment":{"body":"thanks"}}`, "thanks", ""},
 		"unknown kind":   {`{"version":1,"merge":{"method":"squash"},"comment":{"body":"x"}}`, "squash", "x"},
 		"unknown field":  {`{"version":1,"comment":{"body":"thanks","issue":4}}`, "thanks", ""},
@@ -188,6 +189,16 @@ func TestEventsAreBounded(t *testing.T) {
 	}
 	if events, err := parseEvents(&b); err != nil || len(events) != maxEventCount {
 		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
+func TestLongEventIsPassedOver(t *testing.T) {
+	line := `{"seq":1,"kind":"end"}`
+	for size, want := range map[int]int{maxEventLine - 1: 1, maxEventLine: 0} {
+		events, err := parseEvents(strings.NewReader(line + strings.Repeat(" ", size-len(line))))
+		if err != nil || len(events) != want {
+			t.Errorf("%d bytes: %d events, %v", size, len(events), err)
+		}
 	}
 }
 

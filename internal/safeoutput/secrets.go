@@ -41,6 +41,11 @@ var secretForms = regexp.MustCompile(strings.Join([]string{
 	`-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,>|]|-[A-Za-z0-9])*(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?`,
 }, "|"))
 
+// formStarts are what those forms begin with: without one of them, there is none.
+var formStarts = []string{
+	"ghp_", "gho_", "ghr_", "ghs_", "ghu_", "github_pat_", "sk-", "AKIA", "ASIA", "ABIA", "ACCA", "xox", "xapp-", "glpat-", "AIza", "eyJ", "-----BEGIN ",
+}
+
 // secretFinder finds values: as they stand, and in the disguises that a program gives them easily - cut up
 // by spaces or signs, as entities or percent codes, in base64 at any alignment, in hex, backwards - whole
 // or in part.
@@ -128,8 +133,10 @@ type span struct{ from, to int }
 // redact takes all secrets out of a text, and counts the places.
 func (s *secretFinder) redact(text string) (string, int) {
 	var found []span
-	for _, m := range secretForms.FindAllStringIndex(text, -1) {
-		found = append(found, span{m[0], m[1]})
+	if slices.ContainsFunc(formStarts, func(start string) bool { return strings.Contains(text, start) }) {
+		for _, m := range secretForms.FindAllStringIndex(text, -1) {
+			found = append(found, span{m[0], m[1]})
+		}
 	}
 	for _, v := range s.plain {
 		for at := 0; ; {

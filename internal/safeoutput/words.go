@@ -27,29 +27,46 @@ var (
 	handles = regexp.MustCompile(`(?mi)^[ \t]*@(?:dependabot|bors|homu|mergify|mergifyio|renovate|renovatebot|rustbot|k8s-ci-robot|copilot|claude|codex|coderabbitai|github-actions)\b`)
 )
 
+// acting are the patterns with the words without which they do not match, because looking for words is
+// quick, and the place in a match at which breaker goes.
+var acting = []struct {
+	needs   []string // one of them, in lower case
+	pattern *regexp.Regexp
+	at      func(match string) int // negative for none
+	raw     bool                   // only in text that is no Markdown
+}{
+	{[]string{"/"}, slash, func(m string) int { return strings.IndexByte(m, '/') }, false},
+	{[]string{"bors", "homu"}, bors, func(m string) int { return len(m) - 2 }, false},
+	{[]string{"@"}, handles, func(m string) int { return strings.IndexByte(m, '@') + 1 }, false},
+	{[]string{"please", "whitelist", "ok"}, phrases, phraseBreak, false},
+	{[]string{"[", "skip-checks:", "***no_ci"}, skips, func(string) int { return 3 }, true},
+}
+
+// phraseBreak leaves the bare word alone that the pattern begins with.
+func phraseBreak(m string) int {
+	if len(m) == len("test") {
+		return -1
+	}
+	return 1
+}
+
 // words breaks the words that would act, outside of code and, where bots look into it, inside. With raw
 // set the text is no Markdown, and there is no code.
 func (f *filter) words(text string, code []span, raw bool) string {
-	var at []int
-	at = append(at, f.mentions(text, code)...)
-	at = append(at, f.closers(text, code)...)
-	for _, m := range slash.FindAllStringIndex(text, -1) {
-		at = append(at, m[0]+strings.IndexByte(text[m[0]:], '/'))
+	lower := strings.ToLower(text)
+	has := func(word string) bool { return strings.Contains(lower, word) }
+	at := f.mentions(text, code)
+	if slices.ContainsFunc([]string{"clos", "fix", "resolve"}, has) {
+		at = append(at, f.closers(text, code)...)
 	}
-	for _, m := range bors.FindAllStringIndex(text, -1) {
-		at = append(at, m[1]-2)
-	}
-	for _, m := range handles.FindAllStringIndex(text, -1) {
-		at = append(at, m[0]+strings.IndexByte(text[m[0]:], '@')+1)
-	}
-	for _, m := range phrases.FindAllStringIndex(text, -1) {
-		if m[1]-m[0] > len("tested") {
-			at = append(at, m[0]+1)
+	for _, a := range acting {
+		if a.raw && !raw || !slices.ContainsFunc(a.needs, has) {
+			continue
 		}
-	}
-	if raw {
-		for _, m := range skips.FindAllStringIndex(text, -1) {
-			at = append(at, m[0]+3)
+		for _, m := range a.pattern.FindAllStringIndex(text, -1) {
+			if i := a.at(text[m[0]:m[1]]); i >= 0 {
+				at = append(at, m[0]+i)
+			}
 		}
 	}
 	return insert(text, at)
