@@ -50,7 +50,7 @@ func buildParts(ctx context.Context, cfg config.Config, st *store.Store, log zer
 	}
 	token := func(context.Context, messages.Repo) (string, error) { return cfg.GitHub.Token.Reveal(), nil }
 	repos := git.New(git.Options{
-		Dir: filepath.Join(cfg.State.Dir, "repos"), ServerURL: cfg.GitHub.ServerURL, Token: token,
+		Dir: filepath.Join(cfg.State.Dir, "repos"), ServerURL: cfg.GitHub.ServerURL, Token: token, Getenv: environ(),
 		Log: log.With().Str("part", "git").Logger(),
 	})
 	return supervisor.Parts{

@@ -159,3 +159,21 @@ func TestFreeContainersGetDifferentTasks(t *testing.T) {
 		}
 	})
 }
+
+// TestOfferThatIsNotTakenGoesToAnother soon: the container that it was made to may be restarting.
+func TestOfferThatIsNotTakenGoesToAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t, 2)
+		id := newTask(t, o.store.Store, request("k", 1))
+		o.serve()
+		if len(o.inboxes[0]) != 1 || len(o.inboxes[1]) != 0 {
+			t.Fatal("the first container has no offer, or the second one has")
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if o.offered(1) != id {
+			t.Error("the second container has no offer after five seconds")
+		}
+	})
+}

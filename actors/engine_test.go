@@ -273,7 +273,10 @@ func (w *workshop) pass(id messages.TaskID, most time.Duration) messages.View {
 		case v.Task.State == messages.TaskQueued:
 			time.Sleep(min(wait, time.Until(v.Task.NotBefore)))
 		default:
-			time.Sleep(min(wait, time.Second))
+			select {
+			case <-w.bell: // rung when the slot is free
+			case <-time.After(wait):
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,6 +39,7 @@ const (
 	askBacklog = 1024             // deliveries that wait for a question in memory; more wait in the store
 	batch      = 64               // deliveries looked at in one go
 	lookAnyway = time.Minute      // a look at the store that nobody rang for
+	offerAgain = 5 * time.Second  // a look while an offer is not taken: its container may be restarting
 )
 
 // ProcessorParts are the processor's neighbours; all but Fatal are required.
@@ -103,6 +105,9 @@ func (p *Processor) Serve(ctx context.Context) error {
 		next := p.next(ctx)
 		if err := p.look(askCtx, news); err != nil {
 			return err
+		}
+		if p.untaken() {
+			next = earlier(next, time.Now().Add(offerAgain))
 		}
 		timer := time.NewTimer(max(time.Until(next), 10*time.Millisecond))
 		news = true
@@ -220,11 +225,11 @@ func (p *Processor) settle(ctx context.Context, a answered) error {
 // putOff leaves a delivery undecided for a while.
 func (p *Processor) putOff(ctx context.Context, d messages.Delivery, why error) error {
 	reason, detail, after := p.policy.Silence(why, d.Tries)
-	event := p.log.Warn()
+	level := zerolog.WarnLevel
 	if reason == messages.ReasonInternal {
-		event = p.log.Error()
+		level = zerolog.ErrorLevel
 	}
-	event.Err(why).Str("delivery", d.ID).Dur("again_in", after).Msg("delivery put off")
+	p.log.WithLevel(level).Err(why).Str("delivery", d.ID).Dur("again_in", after).Msg("delivery put off")
 	if err := p.store.PutOff(ctx, d.ID, reason, detail, time.Now().Add(after)); err != nil {
 		return fmt.Errorf("put off %s: %w", d.ID, err)
 	}
@@ -246,11 +251,11 @@ func (p *Processor) decide(ctx context.Context, d messages.Delivery, decision me
 		p.bell.Ring() // look when it is due
 		return nil
 	}
-	event := p.log.Info()
+	level := zerolog.InfoLevel
 	if made.Kind == messages.DecidedIgnored {
-		event = p.log.Debug()
+		level = zerolog.DebugLevel
 	}
-	event.Str("delivery", d.ID).Str("event", decision.Summary).Str("decision", string(made.Kind)).
+	p.log.WithLevel(level).Str("delivery", d.ID).Str("event", decision.Summary).Str("decision", string(made.Kind)).
 		Str("reason", string(made.Reason)).Str("task", string(task)).Msg("delivery decided")
 	if made.Kind == messages.DecidedTask {
 		p.report.Ring()
@@ -292,6 +297,11 @@ func (p *Processor) assign(ctx context.Context) error {
 	return nil
 }
 
+// untaken says whether an offer lies in a mailbox. Its task is offered to the others at the next look.
+func (p *Processor) untaken() bool {
+	return slices.ContainsFunc(p.slots, func(s Slot) bool { return len(s.Inbox) > 0 })
+}
+
 // mayStart says whether a task may start, and logs a change of mind once.
 func (p *Processor) mayStart() bool {
 	err := p.disk()
@@ -315,9 +325,16 @@ func (p *Processor) next(ctx context.Context) time.Time {
 	soonest := time.Now().Add(lookAnyway)
 	for _, next := range []func(context.Context) (time.Time, bool, error){p.store.NextUndecided, p.store.NextRunnable} {
 		// An error here shows itself at the look, which has a way to report it.
-		if at, ok, err := next(ctx); err == nil && ok && at.Before(soonest) {
-			soonest = at
+		if at, ok, err := next(ctx); err == nil && ok {
+			soonest = earlier(soonest, at)
 		}
 	}
 	return soonest
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

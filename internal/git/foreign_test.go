@@ -67,6 +67,7 @@ func TestPullRequestFromTheRepositoryItself(t *testing.T) {
 	s := newSite(t)
 	theirs := commit(t, s.lab, made{parents: []string{s.main}, message: "Theirs\n"}, file(".github/workflows/ci.yml", "on: push\n"))
 	s.branch(t, "feature", theirs)
+	s.branch(t, "twin", theirs) // so that it is not known which one the pull request is made from
 	s.ref(t, "refs/pull/7/head", theirs)
 	base, _ := s.take(t, s.pull())
 	tip, bundle := s.onto(t, base, file("fix.txt", "1"))

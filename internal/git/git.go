@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,7 +23,9 @@ type Options struct {
 	// Message passes each commit message of the work before it is pushed. Commits whose message it changes
 	// are made again with the changed one. Nil changes nothing.
 	Message func(string) string
-	Log     zerolog.Logger
+	// Getenv looks up the proxy and the certificate authorities of the environment; nil means that there are none.
+	Getenv func(name string) string
+	Log    zerolog.Logger
 }
 
 // Git works on the mirrors.
@@ -39,6 +40,9 @@ type Git struct {
 func New(opts Options) *Git {
 	if opts.MaxBundle == 0 {
 		opts.MaxBundle = 500 << 20
+	}
+	if opts.Getenv == nil {
+		opts.Getenv = func(string) string { return "" }
 	}
 	opts.ServerURL = strings.TrimRight(opts.ServerURL, "/")
 	return &Git{opts: opts, locks: map[int64]chan struct{}{}}
@@ -95,7 +99,7 @@ func (g *Git) remote(ctx context.Context, repo messages.Repo) (env []string, tok
 		{"http.followRedirects", "initial"},
 		{"core.fsync", "committed,loose-object,reference"}, // a power cut must not leave a mirror of empty files
 	}
-	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
+	if file := g.opts.Getenv("SSL_CERT_FILE"); file != "" {
 		pairs = append(pairs, [2]string{"http.sslCAInfo", file}) // the authorities that the rest of the service trusts
 	}
 	env = append(env, "GIT_CONFIG_COUNT="+strconv.Itoa(len(pairs)))
@@ -103,7 +107,7 @@ func (g *Git) remote(ctx context.Context, repo messages.Repo) (env []string, tok
 		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, p[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, p[1]))
 	}
 	for _, name := range []string{"http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"} {
-		if value := os.Getenv(name); value != "" {
+		if value := g.opts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
 	}

@@ -3,11 +3,14 @@ package git
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"devs-webhook/messages"
 )
 
 // judge holds work against the rules.
@@ -119,15 +122,39 @@ func TestWhereLinksLead(t *testing.T) {
 		name, target string
 		leaves       bool
 	}{
-		{"l", "README.md", false}, {"l", "./a/b", false}, {"l", "a//b/", false}, {"a/l", "../README.md", false},
-		{"a/b/c/l", "../../../x", false}, {"a/l", "./../x", false}, {"l", "...", false}, {"l", "..x", false}, {"l", "gitignore", false},
-		{"l", ".gitignore", false}, {"a/l", "..", false}, {"l", ".", false},
-		{"l", "..", true}, {"l", "../x", true}, {"a/l", "../../x", true}, {"a/l", "..//..", true}, {"l", "./../x", true},
-		{"l", "/etc/passwd", true}, {"l", "//x", true}, {"l", "", true}, {"a/b/l", "../../../x", true},
-		{"a/l", "b/../../..", true}, {"a/l", "b/../c", true}, // b can be a link itself
-		{"l", ".git/config", true}, {"a/l", "../.GIT", true}, {"l", "x/.git/hooks", true},
-		{"l", `..\x`, true}, {"l", `\x`, true}, {"a/l", `..\x`, false}, {"l", `C:\x`, true}, {"l", "c:x", true},
-		{"l", "x\x00", true}, {"l", "..\x00/x", true},
+		{"l", "README.md", false},
+		{"l", "./a/b", false},
+		{"l", "a//b/", false},
+		{"a/l", "../README.md", false},
+		{"a/b/c/l", "../../../x", false},
+		{"a/l", "./../x", false},
+		{"l", "...", false},
+		{"l", "..x", false},
+		{"l", "gitignore", false},
+		{"l", ".gitignore", false},
+		{"a/l", "..", false},
+		{"l", ".", false},
+		{"l", "..", true},
+		{"l", "../x", true},
+		{"a/l", "../../x", true},
+		{"a/l", "..//..", true},
+		{"l", "./../x", true},
+		{"l", "/etc/passwd", true},
+		{"l", "//x", true},
+		{"l", "", true},
+		{"a/b/l", "../../../x", true},
+		{"a/l", "b/../../..", true},
+		{"a/l", "b/../c", true}, // b can be a link itself
+		{"l", ".git/config", true},
+		{"a/l", "../.GIT", true},
+		{"l", "x/.git/hooks", true},
+		{"l", `..\x`, true},
+		{"l", `\x`, true},
+		{"a/l", `..\x`, false},
+		{"l", `C:\x`, true},
+		{"l", "c:x", true},
+		{"l", "x\x00", true},
+		{"l", "..\x00/x", true},
 	} {
 		if got := leavesTree(c.name, c.target); got != c.leaves {
 			t.Errorf("%s -> %q: %v", c.name, c.target, got)
@@ -210,8 +237,16 @@ func TestHowMuchIsTaken(t *testing.T) {
 func TestFileThatGitHubWouldRefuse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	large := s.on(t, s.main, file("zeros", strings.Repeat("\x00", maxFileSize+1)))
-	refused(t, s.judge(t, s.on(t, large, gone("zeros"))), "`zeros` with 100 MiB")
+	large := run(t, s.lab, io.LimitReader(zeros{}, maxFileSize+1), "-c", "core.compression=1", "hash-object", "-w", "--stdin")
+	tip := s.on(t, s.main, "M 100644 "+strings.TrimSpace(large)+" zeros\n")
+	refused(t, s.judge(t, tip), "`zeros` with 100 MiB")
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // A few trees that name one another ten times each describe more files than there is memory to count them.
@@ -306,19 +341,25 @@ func FuzzParseRaw(f *testing.F) {
 	})
 }
 
-// What git may not say in so many words is a fault of ours, and the work is not blamed.
-func TestExaminationThatDoesNotEnd(t *testing.T) {
+// A quarantine that git cannot read is a fault of ours, and the work is not blamed for it.
+func TestExaminationThatFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	q, err := s.quarantined(t, s.bundle(t, s.on(t, s.main, file("x", "y"))))
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir := q.dir
 	q.dir = t.TempDir()
-	if err := q.checkRules(t.Context()); err == nil || errors.Is(err, errTooLong) || !answeredNo(err) {
+	var r *messages.RefusedError
+	if err := q.checkRules(t.Context()); err == nil || errors.As(err, &r) {
 		t.Error(err)
 	}
-	if _, err := parseRaw([]byte(":x\x00y\x00")); err == nil {
-		t.Error("nonsense was read")
+	if err := q.checkHistory(t.Context()); err == nil {
+		t.Error("an empty repository has a history")
+	}
+	q.dir = dir
+	if _, err := parseRaw([]byte(":x\x00y\x00")); err == nil || errors.As(err, &r) {
+		t.Error(err)
 	}
 }

@@ -55,7 +55,7 @@ func TestBodyKeepsItsPromises(t *testing.T) {
 
 // TestBodyKeepsItsPromisesOften is the same without shrinking, and so much faster.
 // testRounds takes about a second. More are run with FuzzBody.
-const testRounds = 3_000
+const testRounds = 1_500
 
 func TestBodyKeepsItsPromisesOften(t *testing.T) {
 	seed := time.Now().UnixNano()

@@ -126,8 +126,8 @@ func TestTimeIsLinear(t *testing.T) {
 		return best
 	}
 	for _, unit := range []string{"`", "``a`", "[", "](", "![", "<", "> ", "- ", "&", "&#64;", "@a", "fixes ", "http://", "www.", "\\", "~~~", "[a](b \"", "1. ", "```\n", "-----BEGIN A PRIVATE KEY-----", "eyJ", secretValue[:20], "\t", "(", "| ", "/a ", "bors\n", "]:", "]: a ", "!", "![a", "<http://", "@", "#1 ", "*", "[", "``a`b", "> - "} {
-		small, large := took(strings.Repeat(unit, 3_000/len(unit))), took(strings.Repeat(unit, 30_000/len(unit)))
-		if large > 40*small && large > 400*time.Millisecond {
+		small, large := took(strings.Repeat(unit, 2_000/len(unit))), took(strings.Repeat(unit, 20_000/len(unit)))
+		if large > 40*small && large > 300*time.Millisecond {
 			t.Errorf("%q: %v, and ten times as much %v", unit, small, large)
 		}
 	}
