@@ -16,6 +16,9 @@ type Spec struct {
 	Commit    CommitSpec  `json:"commit"`
 	Task      TaskForRun  `json:"task"`
 	Setup     []SetupStep `json:"setup,omitempty"`
+	// Session is the id of the agent's session to go on with, a UUID; its files are in/session.tar. Empty: a
+	// new one.
+	Session string `json:"session,omitempty"`
 }
 
 // AgentSpec starts the agent. In Argv and Env the words {run}, {in}, {out}, {work} and {home} stand for the
@@ -72,26 +75,32 @@ type AgentEnd struct {
 	CostUSD float64
 	Session string
 	Model   string
+	// SessionLost is true if the run ended before it began because the session that it was to go on with could
+	// not be found. Only of a run that was told to go on with one does it mean anything.
+	SessionLost bool
 }
 
 // Result is out/result.json. All of it can be forged by the agent, which runs as the same user: it is
 // checked against the store and the engine, and used only for what concerns the agent's own work.
 type Result struct {
-	Protocol  int        `json:"protocol"`
-	Attempt   AttemptRef `json:"attempt"`
-	Ending    Ending     `json:"ending"`
-	Detail    string     `json:"detail,omitempty"` // one line for people
-	ExitCode  int        `json:"exit_code"`        // of the agent
-	Words     string     `json:"words,omitempty"`  // the agent's last words, at most 60,000 characters
-	Turns     int        `json:"turns,omitempty"`
-	CostUSD   float64    `json:"cost_usd,omitempty"`
-	Session   string     `json:"session,omitempty"`
-	Model     string     `json:"model,omitempty"`
-	Base      string     `json:"base,omitempty"`
-	Head      string     `json:"head,omitempty"` // commit in out/work.bundle; empty if nothing was committed
-	Events    int64      `json:"events"`
-	StartedAt time.Time  `json:"started_at"`
-	EndedAt   time.Time  `json:"ended_at"`
+	Protocol int        `json:"protocol"`
+	Attempt  AttemptRef `json:"attempt"`
+	Ending   Ending     `json:"ending"`
+	Detail   string     `json:"detail,omitempty"` // one line for people
+	ExitCode int        `json:"exit_code"`        // of the agent
+	Words    string     `json:"words,omitempty"`  // the agent's last words, at most 60,000 characters
+	Turns    int        `json:"turns,omitempty"`
+	CostUSD  float64    `json:"cost_usd,omitempty"`
+	// Session is the id, a UUID, of the session whose files are out/session.tar; empty if there are none.
+	Session string `json:"session,omitempty"`
+	// SessionLost is true if Spec.Session could not be gone on with: another attempt without it is worth a try.
+	SessionLost bool      `json:"session_lost,omitempty"`
+	Model       string    `json:"model,omitempty"`
+	Base        string    `json:"base,omitempty"`
+	Head        string    `json:"head,omitempty"` // commit in out/work.bundle; empty if nothing was committed
+	Events      int64     `json:"events"`
+	StartedAt   time.Time `json:"started_at"`
+	EndedAt     time.Time `json:"ended_at"`
 }
 
 // Intents is out/intents.json: what the agent asks to be done in its name, version 1 of a closed schema.

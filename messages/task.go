@@ -67,6 +67,7 @@ type Attempt struct {
 	LastSeq   int64     `json:"last_seq"` // highest number of a stored event
 	Ending    Ending    `json:"ending,omitempty"`
 	Detail    string    `json:"detail,omitempty"`
+	Usage     Usage     `json:"usage,omitzero"`
 }
 
 // Ending names how an attempt ended: a closed list, each with a sentence for people in docs/agents.md.
@@ -118,6 +119,27 @@ type Job struct {
 	Base     Base
 	Comments []Comment // the thread's other comments, oldest first; context, never instruction
 	Limits   Limits
+	Access   Access
+	// Session is the id of the agent's session to go on with; its files are in/session.tar. Empty: a new one.
+	Session string
+}
+
+// Access is how an attempt reaches the model: through the service's gateway, with a token of its own in
+// place of the key. The zero Access is none.
+type Access struct {
+	URL   string // of the gateway, as the attempt sees it
+	Token string // opens the gateway for this attempt while it is open; only its hash is stored
+	OAuth bool   // the service holds a subscription's token and not an API key, so the agent must speak as with one
+}
+
+// Usage is what an attempt has used of the model, by the API's own figures.
+type Usage struct {
+	Requests   int64   `json:"requests"`
+	Input      int64   `json:"input_tokens"`
+	Output     int64   `json:"output_tokens"`
+	CacheRead  int64   `json:"cache_read_tokens"`
+	CacheWrite int64   `json:"cache_write_tokens"`
+	CostUSD    float64 `json:"cost_usd"` // 0 if a model's price is not known
 }
 
 // Launch asks a runtime for an attempt's container. InputDir is a directory of the service's own that
