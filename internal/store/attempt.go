@@ -68,7 +68,8 @@ func (t *tx) claim(id messages.TaskID, slot, runtime string) error {
 	return err
 }
 
-const attemptColumns = `SELECT task, number, slot, runtime, open, started_at, ended_at, last_seq, ending, detail
+const attemptColumns = `SELECT task, number, slot, runtime, open, started_at, ended_at, last_seq, ending, detail,
+	model_requests, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd
 	FROM attempts `
 
 func scanAttempt(scan func(...any) error) (messages.Attempt, error) {
@@ -76,7 +77,8 @@ func scanAttempt(scan func(...any) error) (messages.Attempt, error) {
 		a              messages.Attempt
 		started, ended int64
 	)
-	err := scan(&a.Task, &a.Number, &a.Slot, &a.Runtime, &a.Open, &started, &ended, &a.LastSeq, &a.Ending, &a.Detail)
+	err := scan(&a.Task, &a.Number, &a.Slot, &a.Runtime, &a.Open, &started, &ended, &a.LastSeq, &a.Ending, &a.Detail,
+		&a.Usage.Requests, &a.Usage.Input, &a.Usage.Output, &a.Usage.CacheRead, &a.Usage.CacheWrite, &a.Usage.CostUSD)
 	a.StartedAt, a.EndedAt = moment(started), moment(ended)
 	return a, err
 }
@@ -191,7 +193,7 @@ func (t *tx) finish(o messages.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec("UPDATE attempts SET open = 0, ended_at = ?, ending = ?, detail = ? WHERE id = ?",
+	if _, err := t.exec("UPDATE attempts SET open = 0, token_hash = '', ended_at = ?, ending = ?, detail = ? WHERE id = ?",
 		nanos(t.now), string(o.Ending), o.Detail, row); err != nil {
 		return err
 	}

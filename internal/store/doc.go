@@ -62,7 +62,7 @@
 //
 //	Claim ──► open ──Finish──► ended (ending, outcome)
 //	          │  ▲
-//	          └──┘ AppendEvents
+//	          └──┘ AppendEvents, SetToken, AddUsage
 //
 // One per slot is open, and one per task. A crash leaves it open: whoever serves the slot next finds it
 // with Current and goes on with the same attempt. Finish is one transaction with the task's next state and

@@ -15,9 +15,12 @@ import (
 //go:embed schema/0001.sql
 var schema1 string
 
+//go:embed schema/0002.sql
+var schema2 string
+
 // steps are the changes of the schema in order: step n brings a file from version n to n+1. They are only
 // ever added to, and never changed once they were released.
-func steps() []string { return []string{schema1} }
+func steps() []string { return []string{schema1, schema2} }
 
 // execer runs single statements on a connection or handle.
 type execer interface {

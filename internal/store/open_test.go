@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -194,7 +195,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 	if _, err := OpenReader(t.Context(), dir); !errors.Is(err, ErrTooNew) {
 		t.Errorf("open for reading: %v", err)
 	}
-	must(t, execute(path, "PRAGMA user_version = 1"))
+	must(t, execute(path, fmt.Sprint("PRAGMA user_version = ", len(steps()))))
 	openedIn(t, dir)
 }
 
@@ -221,7 +222,7 @@ func TestMigration(t *testing.T) {
 		equal(t, "state", state(t, s, id), messages.TaskQueued)
 		must(t, s.Close())
 	}
-	aside := path + ".v1.bak"
+	aside := fmt.Sprintf("%s.v%d.bak", path, len(steps()))
 	equal(t, "mode of the copy", value(os.Stat(aside))(t).Mode().Perm(), 0o600)
 	if _, err := os.Stat(aside + ".new"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("half a copy is left: %v", err)

@@ -36,6 +36,7 @@ func TestWhy(t *testing.T) {
 		time.Sleep(time.Minute)
 		ref := claimed(t, s, id, "eamonn")
 		time.Sleep(time.Minute)
+		must(t, s.AddUsage(t.Context(), ref, messages.Usage{Requests: 2, Input: 1200, Output: 80, CacheRead: 5000, CacheWrite: 300, CostUSD: 0.0089}))
 		must(t, s.Finish(t.Context(), messages.Outcome{Attempt: ref, Ending: messages.EndSucceeded, Bundle: "b"}))
 		_, err := s.Accept(t.Context(), delivery("ping"))
 		must(t, err)
