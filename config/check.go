@@ -23,6 +23,7 @@ func (c *Config) check(found *faults) {
 	c.checkAdmin(found)
 	c.checkContainers(found)
 	c.checkAgent(found)
+	c.checkGateway(found)
 	c.checkState(found)
 	if c.Service.Source == "sqs" {
 		found.add("TASK_SOURCE", "sqs is not there yet; the one source that is there is webhook")
@@ -209,6 +210,30 @@ func (c *Config) checkAgent(found *faults) {
 	}
 	if a.ModelURL != "" {
 		a.ModelURL = checkURL("ANTHROPIC_BASE_URL", a.ModelURL, found)
+	}
+}
+
+func (c *Config) checkGateway(found *faults) {
+	p := c.Containers
+	if p.GatewayAddr != "" {
+		host, port, err := net.SplitHostPort(p.GatewayAddr)
+		number, errPort := strconv.Atoi(port)
+		switch {
+		case err != nil || errPort != nil || number < 1 || number > 65535 || host == "":
+			found.add("GATEWAY_ADDR", quote(p.GatewayAddr)+" is not a host with a port")
+		default:
+			checkHost("GATEWAY_ADDR", host, found)
+		}
+	}
+	if p.GatewayPort == 0 || found.has("GATEWAY_PORT") {
+		return
+	}
+	// It listens on all addresses, so any other door with this port is in its way.
+	if p.GatewayPort == c.Webhook.Port {
+		found.add("GATEWAY_PORT", fmt.Sprintf("%d is WEBHOOK_PORT", p.GatewayPort))
+	}
+	if _, port, err := net.SplitHostPort(c.Admin.Addr); err == nil && port == strconv.Itoa(p.GatewayPort) && !c.Admin.OnWebhookPort {
+		found.add("GATEWAY_PORT", fmt.Sprintf("%d is the port of ADMIN_ADDR", p.GatewayPort))
 	}
 }
 

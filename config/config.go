@@ -84,6 +84,14 @@ type Containers struct {
 
 	PIDs int `env:"CONTAINER_PIDS" envDefault:"512" min:"32" max:"4194304" example:"512" doc:"Processes and threads of one container at once."`
 
+	Egress string `env:"CONTAINER_EGRESS" envDefault:"none" oneof:"none open" example:"none" doc:"What a container reaches beyond the gateway to the model's API: none, or open for whatever this machine reaches, the internet and the internal network included."`
+
+	// GatewayAddr is empty if attempts are told the address that the runtime finds, with the port in use.
+	GatewayAddr string `env:"GATEWAY_ADDR" computed:"the gateway address of the container's network, with the gateway's port" example:"host.docker.internal:8790" doc:"Address and port at which agents find the gateway to the model's API, where the service is not on the engine's own machine. It must lead to GATEWAY_PORT here."`
+
+	// GatewayPort is 0 if it is to be chosen.
+	GatewayPort int `env:"GATEWAY_PORT" computed:"a free one, chosen once and kept in STATE_DIR" min:"1" max:"65535" example:"8790" doc:"Port that the gateway to the model's API listens on. Over a restart it must stay the same, so that running agents find it again."`
+
 	MaxAge time.Duration `env:"CONTAINER_MAX_AGE_HOURS" envDefault:"10h" bare:"h" min:"1m" max:"720h" example:"10" doc:"Age at which a container left behind is removed. A running task's is not, so it must be more than TASK_TIMEOUT."`
 
 	CleanupInterval time.Duration `env:"CLEANUP_CHECK_INTERVAL_SECONDS" envDefault:"60s" bare:"s" min:"1s" max:"24h" example:"60" doc:"How often the service looks for things to clean up."`
@@ -98,6 +106,10 @@ type Agent struct {
 	APIKey Secret `env:"ANTHROPIC_API_KEY" need:"this or CLAUDE_CODE_OAUTH_TOKEN, with the claude agent" example:"sk-ant-api…" doc:"Key for Anthropic's API."`
 
 	OAuthToken Secret `env:"CLAUDE_CODE_OAUTH_TOKEN" need:"this or ANTHROPIC_API_KEY, with the claude agent" example:"sk-ant-oat…" doc:"Token of a Claude subscription, made by: claude setup-token. If both are set, ANTHROPIC_API_KEY is used."`
+
+	MaxTurns int `env:"AGENT_MAX_TURNS" computed:"no bound" min:"1" max:"10000" example:"100" doc:"Most turns of one run of Claude Code."`
+
+	MaxBudget float64 `env:"AGENT_MAX_BUDGET_USD" computed:"no bound" min:"0.01" max:"100000" example:"5" doc:"Most money that one run of Claude Code may cost, in US dollars by its own count."`
 
 	ModelURL string `env:"ANTHROPIC_BASE_URL" computed:"Anthropic's own" example:"https://models.example.com" doc:"Address of the model's API."`
 }

@@ -124,12 +124,18 @@ func TestValues(t *testing.T) {
 		"STATE_DIR", "~/state/",
 		"TASK_TIMEOUT", " 90m\n",
 		"DEV_MODE", "no",
+		"CONTAINER_EGRESS", "NONE",
+		"GATEWAY_ADDR", "[fd00::1]:8790",
+		"GATEWAY_PORT", "8790",
 	))
 	for _, check := range []struct {
 		what      string
 		got, want any
 	}{
 		{"user", c.GitHub.MentionedUser, "Devs-Bot"},
+		{"egress", c.Containers.Egress, "none"},
+		{"gateway", c.Containers.GatewayAddr, "[fd00::1]:8790"},
+		{"gateway's port", c.Containers.GatewayPort, 8790},
 		{"api", c.GitHub.APIURL, "http://127.0.0.1:9999/api/v3"},
 		{"server", c.GitHub.ServerURL, "http://127.0.0.1:9999/git"},
 		{"orgs", strings.Join(c.Access.AllowedOrgs, " "), "octo example"},
@@ -187,6 +193,16 @@ func TestFaults(t *testing.T) {
 		{"CONTAINER_CPUS", "NaN", "CONTAINER_CPUS", "not a number"},
 		{"CONTAINER_PIDS", "-1", "CONTAINER_PIDS", "less than"},
 		{"CONTAINER_MAX_AGE_HOURS", "1", "CONTAINER_MAX_AGE_HOURS", "TASK_TIMEOUT"},
+		{"CONTAINER_EGRESS", "some", "CONTAINER_EGRESS", "none of none, open"},
+		{"GATEWAY_PORT", "0", "GATEWAY_PORT", "less than 1"},
+		{"GATEWAY_PORT", "65536", "GATEWAY_PORT", "more than"},
+		{"GATEWAY_PORT", "8000", "GATEWAY_PORT", "WEBHOOK_PORT"},
+		{"GATEWAY_PORT", "8001", "GATEWAY_PORT", "ADMIN_ADDR"},
+		{"GATEWAY_ADDR", "host", "GATEWAY_ADDR", "host with a port"},
+		{"GATEWAY_ADDR", ":8790", "GATEWAY_ADDR", "host with a port"},
+		{"GATEWAY_ADDR", "host:0", "GATEWAY_ADDR", "host with a port"},
+		{"GATEWAY_ADDR", "http://host:8790", "GATEWAY_ADDR", "host with a port"},
+		{"GATEWAY_ADDR", "ho st:8790", "GATEWAY_ADDR", "neither an IP address"},
 		{"AGENT", "gpt", "AGENT", "none of"},
 		{"AGENT", "command", "AGENT_COMMAND", "required"},
 		{"ANTHROPIC_API_KEY", "", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"},
@@ -279,6 +295,7 @@ func TestWarnings(t *testing.T) {
 		{"CLAUDE_CODE_OAUTH_TOKEN", "other", "the first is used"},
 		{"ANTHROPIC_BASE_URL", "http://models.example.com", "not https"},
 		{"ADMIN_ADDR", "0.0.0.0:9000", "no admin routes"},
+		{"CONTAINER_EGRESS", "open", "the internet"},
 		{"STOP_CONTAINER_AFTER_TASK", "false", "has no effect"},
 		{"CONTAINER_TIMEOUT_MINUTES", "30", "TASK_IDLE_TIMEOUT"},
 		{"CLAUDE_API_KEY", "the-old-name", "ANTHROPIC_API_KEY"},

@@ -41,6 +41,12 @@ func (c *Config) warn(from lookup) {
 	if c.Service.Dev && c.Containers.Runtime == "process" {
 		say("CONTAINER_RUNTIME is process: agents run on this machine without any isolation")
 	}
+	if c.Containers.Runtime == "docker" && c.Containers.Egress == "open" {
+		say("CONTAINER_EGRESS lets agents reach the internet and whatever else this machine reaches")
+	}
+	if c.Containers.Runtime == "process" && c.origins["CONTAINER_EGRESS"] != "" {
+		say("CONTAINER_EGRESS has no effect on the process runtime")
+	}
 	for _, former := range formerVariables() {
 		for _, place := range from.layers {
 			if strings.TrimSpace(place.get(former.name)) != "" {
