@@ -20,6 +20,7 @@ const (
 	IntentsFile = "intents.json"
 	BundleFile  = "work.bundle"
 	LogFile     = "agent.log"
+	SessionFile = "session.tar"
 )
 
 // slotName is what Docker takes as a name, so that one rule holds everywhere; a name of this form is

@@ -16,6 +16,7 @@ type OutputLimits struct {
 	Intents int64 // 1 MB
 	Log     int64 // 20 MB
 	Bundle  int64 // 500 MB
+	Session int64 // 20 MiB, what the runner itself keeps to
 }
 
 // OutputFile is one of the known files in out/.
@@ -35,6 +36,7 @@ func (l OutputLimits) Files() []OutputFile {
 		{Name: IntentsFile, Limit: orDefault(l.Intents, mb)},
 		{Name: LogFile, Limit: orDefault(l.Log, 20*mb), Cut: true},
 		{Name: BundleFile, Limit: orDefault(l.Bundle, 500*mb)},
+		{Name: SessionFile, Limit: orDefault(l.Session, 20<<20)},
 	}
 }
 

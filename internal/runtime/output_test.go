@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +46,18 @@ func TestSaveFollowsNoLink(t *testing.T) {
 	}
 	if _, err := os.Stat(victim); err == nil {
 		t.Error("the link's target was written")
+	}
+}
+
+func TestFilesAndTheirLimits(t *testing.T) {
+	var got []string
+	for _, file := range (OutputLimits{Bundle: 7}).Files() {
+		got = append(got, fmt.Sprintf("%s %d %v", file.Name, file.Limit, file.Cut))
+	}
+	want := "events.jsonl 50000000 true, result.json 1000000 false, intents.json 1000000 false, agent.log 20000000 true, " +
+		"work.bundle 7 false, session.tar 20971520 false"
+	if text := strings.Join(got, ", "); text != want {
+		t.Errorf("files %s", text)
 	}
 }
 

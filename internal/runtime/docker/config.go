@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
@@ -45,6 +46,17 @@ func (r *Runtime) containerOptions(l messages.Launch, g ground) client.Container
 	}
 }
 
+// resolvers are the name servers behind the engine's own one in the container. With an internal network
+// there is none: engines before 26 passed questions on from the host's own network if the host has its name
+// server on loopback (CVE-2024-29018), and names are a way to carry data out. The engine still tells the
+// names of the network itself.
+func (o *Options) resolvers() []netip.Addr {
+	if !o.internal() {
+		return nil
+	}
+	return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})} // the container's own loopback, where nobody answers
+}
+
 func (r *Runtime) hostConfig(l messages.Launch, g ground) *container.HostConfig {
 	return &container.HostConfig{
 		// What a daemon's restart ended is judged by the container actor, which alone knows the task's
@@ -52,6 +64,7 @@ func (r *Runtime) hostConfig(l messages.Launch, g ground) *container.HostConfig 
 		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		AutoRemove:     false,
 		NetworkMode:    container.NetworkMode(r.name(l.Slot)),
+		DNS:            r.opts.resolvers(),
 		CapDrop:        []string{"ALL"},
 		SecurityOpt:    []string{"no-new-privileges"},
 		ReadonlyRootfs: true,

@@ -59,7 +59,7 @@ func (r *Runtime) prepare(ctx context.Context, l messages.Launch) (g ground, err
 	if g.runner, err = r.readRunner(); err != nil {
 		return g, err
 	}
-	if err = r.ensureNetwork(ctx, l.Slot); err != nil {
+	if _, err = r.ensureNetwork(ctx, l.Slot); err != nil {
 		return g, err
 	}
 	return g, r.newVolume(ctx, l)

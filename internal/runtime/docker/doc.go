@@ -10,5 +10,10 @@
 // An attempt owns one volume, new each time and mounted at /devs; its directory is /devs/run. The runner
 // is in a volume of its own at /devs/bin, read-only and named by the binary's hash, so that an attempt of
 // an older release keeps its own.
-// A slot has one network, which outlives the attempts and is its container's only one.
+// A slot has one network, which outlives the attempts and is its container's only one. It is internal
+// unless Options.Egress says otherwise, and its default route leads to an address that nobody has: beyond
+// its own subnet, in which there is nobody but itself and the engine's machine at the network's gateway
+// address, the container gets no answer. That needs no packet filter, and a container without capabilities
+// cannot give itself another route. What does need one: whatever listens on all addresses of the engine's
+// machine can be reached at the gateway address too.
 package docker

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type Options struct {
 	CPUs    float64 // 0 means no limit
 	PIDs    int64   // 0 means 512
 	TmpSize int64   // bytes of /tmp; 0 means the lesser of 1 GiB and half the memory
+	// Egress is where a container may go beyond its network's gateway address: EgressNone or EgressOpen.
+	// Empty means EgressNone.
+	Egress string
 	// OCIRuntime names another OCI runtime of the engine, such as runsc. Empty means the engine's own.
 	OCIRuntime string
 
@@ -39,6 +43,15 @@ type Options struct {
 	WatchEvery  time.Duration // how often Follow asks whether the container still runs; 0 means 15 s
 	Log         zerolog.Logger
 }
+
+// What Options.Egress may be.
+const (
+	EgressNone = "none" // an internal network, whose default route leads nowhere
+	EgressOpen = "open" // a normal one: wherever the engine's machine can go
+)
+
+// internal says whether the slots' networks lead nowhere.
+func (o *Options) internal() bool { return o.Egress != EgressOpen }
 
 func (o *Options) defaults() {
 	for _, d := range []struct {
@@ -70,6 +83,8 @@ type Runtime struct {
 	mu     sync.Mutex
 	limits *limits // nil until the engine was asked
 	runner *binary // nil until the file was read
+
+	gateways gateways
 }
 
 // New makes a runtime. It does not speak to the engine yet.
@@ -79,6 +94,9 @@ func New(opts Options) (*Runtime, error) {
 	}
 	if err := runtime.CheckSlot(opts.Instance); err != nil {
 		return nil, fmt.Errorf("docker runtime: instance: %w", err)
+	}
+	if !slices.Contains([]string{"", EgressNone, EgressOpen}, opts.Egress) {
+		return nil, fmt.Errorf("docker runtime: egress is %q, which is neither %s nor %s", opts.Egress, EgressNone, EgressOpen)
 	}
 	opts.defaults()
 	config := []client.Opt{client.FromEnv}

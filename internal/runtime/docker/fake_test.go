@@ -131,7 +131,7 @@ func TestRefusedStart(t *testing.T) {
 		case strings.HasSuffix(req.URL.Path, "/start"):
 			http.Error(w, `{"message":"no such file"}`, http.StatusBadRequest)
 		case strings.HasSuffix(req.URL.Path, "/networks"):
-			_, _ = w.Write([]byte("[{}]"))
+			_, _ = w.Write([]byte(`[{"Id":"n","Internal":true,"IPAM":{"Config":[{"AuxiliaryAddresses":{"DefaultGatewayIPv4":"172.30.0.254"}}]}}]`))
 		default:
 			_, _ = w.Write([]byte(`{"Id":"c0ffee","State":{"Status":"created"},"Config":{}}`))
 		}

@@ -95,7 +95,8 @@ func (r *Runtime) startContainer(ctx context.Context, id string) error {
 func (r *Runtime) mendNetwork(ctx context.Context, slot string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ensureNetwork(ctx, slot)
+	_, err := r.ensureNetwork(ctx, slot)
+	return err
 }
 
 // Stop ends the slot's container: SIGTERM to the runner, a grace, SIGKILL. It returns when the container

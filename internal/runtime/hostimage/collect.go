@@ -25,7 +25,7 @@ var (
 )
 
 // collect lists what goes into the image.
-func collect(ctx context.Context) (tree, error) {
+func collect(ctx context.Context, extra []string) (tree, error) {
 	t := make(tree)
 	t.skeleton()
 	var programs []string
@@ -38,6 +38,12 @@ func collect(ctx context.Context) (tree, error) {
 			continue
 		}
 		if err := t.add(file, "usr/bin/"+name); err != nil {
+			return nil, err
+		}
+		programs = append(programs, file)
+	}
+	for _, file := range extra {
+		if err := t.add(file, "usr/local/bin/"+filepath.Base(file)); err != nil {
 			return nil, err
 		}
 		programs = append(programs, file)

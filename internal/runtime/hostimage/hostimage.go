@@ -40,19 +40,20 @@ func Ensure(ctx context.Context, host, tag string) (built bool, err error) {
 	if !cerrdefs.IsNotFound(err) {
 		return false, later("look for image", err)
 	}
-	return true, build(ctx, api, tag)
+	return true, build(ctx, api, tag, nil)
 }
 
-// Build makes the image tag on the engine at host, in place of an older one of that name.
+// Build makes the image tag on the engine at host, in place of an older one of that name. Extra are paths of
+// further programs, which come into /usr/local/bin.
 // *messages.LaterError if the engine does not answer; any other error is this machine's: a program is
 // missing, or it is not of the engine's kind.
-func Build(ctx context.Context, host, tag string) error {
+func Build(ctx context.Context, host, tag string, extra ...string) error {
 	api, err := connect(host)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = api.Close() }()
-	return build(ctx, api, tag)
+	return build(ctx, api, tag, extra)
 }
 
 func connect(host string) (*client.Client, error) {
@@ -67,13 +68,13 @@ func connect(host string) (*client.Client, error) {
 	return api, nil
 }
 
-func build(ctx context.Context, api *client.Client, tag string) error {
+func build(ctx context.Context, api *client.Client, tag string, extra []string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	if err := sameKind(ctx, api); err != nil {
 		return err
 	}
-	root, err := collect(ctx)
+	root, err := collect(ctx, extra)
 	if err != nil {
 		return fmt.Errorf("collect programs for the image: %w", err)
 	}

@@ -94,12 +94,12 @@ func runInside(t *testing.T, api *client.Client, tag, script string) []byte {
 }
 
 func TestArchiveIsTheSameEachTime(t *testing.T) {
-	if _, err := collect(t.Context()); err != nil {
+	if _, err := collect(t.Context(), nil); err != nil {
 		t.Skip("this machine's programs cannot make an image: ", err)
 	}
 	var archives [2]bytes.Buffer
 	for i := range archives {
-		root, err := collect(t.Context())
+		root, err := collect(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

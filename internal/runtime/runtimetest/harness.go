@@ -19,6 +19,7 @@ type Runtime interface {
 	Name() string
 	Check(ctx context.Context) error
 	Find(ctx context.Context, slot string) (messages.Found, error)
+	Reach(ctx context.Context, slot string) (host string, err error)
 	Create(ctx context.Context, l messages.Launch) error
 	Start(ctx context.Context, slot string) error
 	Follow(ctx context.Context, slot string, after int64, emit func(messages.AgentEvent)) error

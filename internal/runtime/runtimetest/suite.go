@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"HostileOutput", hostileOutput},
 		{"HugeOutput", hugeOutput},
 		{"Sweep", sweep},
+		{"Reach", reach},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,9 @@ type Script struct {
 	Pace         time.Duration     // pause after each event
 	Raw          []string          // lines to write amid the events
 	Facts        bool              // write Facts to agent.log
+	Dial         []string          // TCP addresses to try for Facts
+	DialLink     []string          // the same, as if they were neighbours on the link, whatever the routes say
+	Resolve      []string          // names to look up for Facts
 	Files        map[string]int    // files of so many bytes in out/
 	Links        map[string]string // symbolic links in out/, by name
 	Pipes        []string          // named pipes in out/
@@ -37,5 +40,9 @@ type Facts struct {
 	TmpExec       bool            // a program in /tmp can be started
 	TmpSize       int64
 	CoreLimit     uint64
-	Input         string // of in/thread/1.md
+	Input         string            // of in/thread/1.md
+	Routes        string            // /proc/net/route
+	Inet6         string            // /proc/net/if_inet6
+	Dialed        map[string]string // by address: what came of it, "" if it was connected
+	Resolved      map[string]string // by name: the addresses, "" if there is none
 }

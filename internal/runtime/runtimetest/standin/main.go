@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -13,6 +15,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +40,7 @@ func main() {
 	}
 	emit(run, s)
 	if s.Facts {
-		write(run+"/out/agent.log", facts(run))
+		write(run+"/out/agent.log", facts(run, s))
 	}
 	outputs(run+"/out", s)
 	use(s.Memory)
@@ -124,7 +127,7 @@ func spawn(run string) {
 }
 
 // facts is what the agent could find out about the place where it runs.
-func facts(run string) script.Facts {
+func facts(run string, s script.Script) script.Facts {
 	f := script.Facts{
 		UID: os.Getuid(), GID: os.Getgid(), PID: os.Getpid(), Env: os.Environ(), Status: slurp("/proc/self/status"),
 		Writable: make(map[string]bool),
@@ -152,6 +155,8 @@ func facts(run string) script.Facts {
 	must(syscall.Getrlimit(syscall.RLIMIT_CORE, &limit))
 	f.CoreLimit = limit.Max
 	f.Input = slurp(run + "/in/thread/1.md")
+	f.Routes, f.Inet6 = slurp("/proc/net/route"), slurp("/proc/net/if_inet6")
+	f.Dialed, f.Resolved = probe(s)
 	for mount := range strings.Lines(slurp("/proc/self/mounts")) {
 		if fields := strings.Fields(mount); len(fields) > 3 && fields[1] == "/" {
 			f.RootMount = fields[3]
@@ -159,6 +164,56 @@ func facts(run string) script.Facts {
 	}
 	return f
 }
+
+// probe tries the network: all of it at once, as what is not there may take its time.
+func probe(s script.Script) (dialed, resolved map[string]string) {
+	type answer struct {
+		to         map[string]string
+		name, text string
+	}
+	dialed, resolved = make(map[string]string), make(map[string]string)
+	answers := make(chan answer)
+	for _, address := range append(s.Dial, s.DialLink...) {
+		go func() {
+			dialer := net.Dialer{Timeout: dialTimeout}
+			if slices.Contains(s.DialLink, address) {
+				dialer.Control = onLink
+			}
+			conn, err := dialer.Dial("tcp", address)
+			if err != nil {
+				answers <- answer{dialed, address, err.Error()}
+				return
+			}
+			_ = conn.Close()
+			answers <- answer{dialed, address, ""}
+		}()
+	}
+	for _, name := range s.Resolve {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+			defer cancel()
+			found, _ := net.DefaultResolver.LookupHost(ctx, name)
+			answers <- answer{resolved, name, strings.Join(found, " ")}
+		}()
+	}
+	for range len(s.Dial) + len(s.DialLink) + len(s.Resolve) {
+		a := <-answers
+		a.to[a.name] = a.text
+	}
+	return dialed, resolved
+}
+
+// onLink has a connection leave by the container's interface, past the routes. It needs no privilege.
+func onLink(_, _ string, raw syscall.RawConn) error {
+	var err error
+	control := raw.Control(func(fd uintptr) {
+		err = errors.Join(syscall.SetsockoptString(int(fd), syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, "eth0"),
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_DONTROUTE, 1))
+	})
+	return errors.Join(control, err)
+}
+
+const dialTimeout = 3 * time.Second
 
 func slurp(path string) string {
 	text, err := os.ReadFile(path)
