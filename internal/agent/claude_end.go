@@ -43,6 +43,7 @@ func (p *claudeParser) End(exit int, signal string) End {
 		end.Ending, end.Detail = p.noResult(exit, signal)
 	case !succeeded(r):
 		end.Ending, end.Detail = p.badResult(r)
+		end.SessionLost = lostSession(r)
 	case signal != "" || exit != 0:
 		end.Ending, end.Detail = messages.EndAgentFailed, badExit(exit, signal)+" after it had stated its result"
 	default:
@@ -56,6 +57,12 @@ func (p *claudeParser) End(exit int, signal string) End {
 
 func succeeded(r *claudeLine) bool {
 	return withoutError(r) && r.NumTurns > 0
+}
+
+// lostSession says whether a run that was to go on with a session has not found it: it ends with an error
+// before its first turn, and nothing has asked the model.
+func lostSession(r *claudeLine) bool {
+	return r.Subtype == "error_during_execution" && r.NumTurns == 0 && len(r.Errors) > 0
 }
 
 func withoutError(r *claudeLine) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,7 +25,7 @@ const (
 
 // WriteInput writes what an attempt is told into dir, which becomes its in/ directory: task.json, prompt.txt
 // and the thread's files. It makes dir if need be; all files are readable by their owner only. The bundle of
-// the workspace is not its business.
+// the workspace and the archive of the session are not its business.
 func (a *Agents) WriteInput(dir string, job messages.Job) error {
 	spec, err := a.spec(job)
 	if err != nil {
@@ -62,12 +63,20 @@ func (a *Agents) spec(job messages.Job) (messages.Spec, error) {
 		return messages.Spec{}, errors.New("task has no branch")
 	case job.Base.Commit == "":
 		return messages.Spec{}, errors.New("task has no commit to start from")
+	case job.Session != "" && !uuid.MatchString(job.Session):
+		return messages.Spec{}, errors.New("the session's id is no UUID")
+	case a.cfg.Agent == Claude && job.Access.URL == "", job.Access.URL != "" && job.Access.Token == "":
+		return messages.Spec{}, errors.New("the agent has no access to its model")
+	}
+	if a.cfg.Agent != Claude {
+		job.Session = "" // only Claude Code has sessions
 	}
 	newest := newestRequest(task)
 	return messages.Spec{
 		Protocol:  messages.RunnerProtocol,
 		Attempt:   job.Attempt,
-		Agent:     a.start(),
+		Agent:     a.start(job),
+		Session:   job.Session,
 		Workspace: messages.WorkSpec{Ref: job.Base.Ref, Commit: job.Base.Commit, Branch: task.Branch},
 		Limits:    job.Limits,
 		Commit:    a.cfg.Commit,
@@ -87,6 +96,9 @@ func (a *Agents) spec(job messages.Job) (messages.Spec, error) {
 		},
 	}, nil
 }
+
+// uuid is the form of a session's id, as Claude Code makes it.
+var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // instruction joins the instructions of all requests, in their order.
 func instruction(task messages.Task) string {

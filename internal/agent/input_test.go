@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +21,6 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func config() Config {
 	return Config{
 		Agent: Claude, MentionedUser: "helper-bot",
-		Env:    map[string]string{"ANTHROPIC_API_KEY": "token-of-the-attempt"},
 		Commit: messages.CommitSpec{Name: "helper-bot", Email: "helper-bot@users.noreply.github.com", Message: "Work on #7"},
 	}
 }
@@ -61,6 +62,7 @@ func job() messages.Job {
 			comment(35, messages.User{Login: "evil\nlogin"}, early, early, "strange login"),
 		},
 		Limits: messages.Limits{Wall: time.Hour, Idle: 15 * time.Minute, MaxBundle: 1 << 20},
+		Access: messages.Access{URL: "http://10.9.8.1:4711", Token: "token-of-the-attempt"},
 	}
 }
 
@@ -204,6 +206,16 @@ func TestFenceCannotBeClosed(t *testing.T) {
 	}
 }
 
+// writtenSpec writes a job's input and reads task.json.
+func writtenSpec(t *testing.T, cfg Config, j messages.Job) messages.Spec {
+	t.Helper()
+	var spec messages.Spec
+	if err := json.Unmarshal([]byte(read(t, write(t, cfg, j), "task.json")), &spec); err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
 func TestStartOfEachAgent(t *testing.T) {
 	for name, want := range map[string][]string{
 		Claude:  {"claude", "-p"},
@@ -212,16 +224,81 @@ func TestStartOfEachAgent(t *testing.T) {
 	} {
 		cfg := config()
 		cfg.Agent, cfg.Command = name, "my-agent --fast"
-		var spec messages.Spec
-		if err := json.Unmarshal([]byte(read(t, write(t, cfg, job()), "task.json")), &spec); err != nil {
-			t.Fatal(err)
-		}
+		spec := writtenSpec(t, cfg, job())
 		if got := spec.Agent.Argv; len(got) < len(want) || !slices.Equal(got[:len(want)], want) || spec.Agent.Name != name {
 			t.Errorf("%s starts as %q", name, got)
 		}
 		if _, err := NewParser(spec.Agent.Name); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What an agent gets of its access to the model: nothing but the gateway's address and the attempt's token.
+func TestAccessOfEachAgent(t *testing.T) {
+	const url, token = "http://10.9.8.1:4711", "token-of-the-attempt"
+	key := map[string]string{"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": token}
+	bearer := map[string]string{"ANTHROPIC_BASE_URL": url, "CLAUDE_CODE_OAUTH_TOKEN": token}
+	for _, c := range []struct {
+		agent  string
+		access messages.Access
+		want   map[string]string
+	}{
+		{Claude, messages.Access{URL: url, Token: token}, key},
+		{Claude, messages.Access{URL: url, Token: token, OAuth: true}, bearer},
+		{Command, messages.Access{URL: url, Token: token}, key},
+		{Command, messages.Access{URL: url, Token: token, OAuth: true}, bearer},
+		{Command, messages.Access{}, nil},
+		{Demo, messages.Access{URL: url, Token: token}, nil},
+	} {
+		cfg, j := config(), job()
+		cfg.Agent, cfg.Command, j.Access = c.agent, "my-agent", c.access
+		got := map[string]string{}
+		for name, value := range writtenSpec(t, cfg, j).Agent.Env {
+			if strings.HasPrefix(name, "ANTHROPIC_") || strings.Contains(name, "TOKEN") || strings.Contains(value, token) {
+				got[name] = value
+			}
+		}
+		if !maps.Equal(got, c.want) {
+			t.Errorf("%s with %+v gets %v", c.agent, c.access, got)
+		}
+	}
+}
+
+// There is no way to hand a key to the agents: the configuration has no place for one.
+func TestConfigHoldsNoKey(t *testing.T) {
+	for field := range reflect.TypeFor[Config]().Fields() {
+		switch field.Name {
+		case "Agent", "Command", "MaxTurns", "MaxBudgetUSD", "Commit", "MentionedUser":
+		default:
+			t.Errorf("the configuration has %s: does it hold a secret?", field.Name)
+		}
+	}
+}
+
+func TestSessionIsGoneOnWith(t *testing.T) {
+	const session = "11111111-2222-4333-8444-555555555555"
+	j := job()
+	if spec := writtenSpec(t, config(), j); slices.Contains(spec.Agent.Argv, "--resume") || spec.Session != "" {
+		t.Errorf("without a session: %+v", spec)
+	}
+	j.Session = session
+	spec := writtenSpec(t, config(), j)
+	if n := len(spec.Agent.Argv); !slices.Equal(spec.Agent.Argv[n-2:], []string{"--resume", session}) || spec.Session != session {
+		t.Errorf("with a session: %+v", spec)
+	}
+	cfg := config()
+	cfg.Agent, cfg.Command = Command, "my-agent"
+	if spec := writtenSpec(t, cfg, j); spec.Session != "" || len(spec.Agent.Argv) != 3 {
+		t.Errorf("an agent without sessions: %+v", spec)
+	}
+}
+
+func TestLimitsOfARun(t *testing.T) {
+	cfg := config()
+	cfg.MaxTurns, cfg.MaxBudgetUSD = 12, 2.5
+	if argv := strings.Join(writtenSpec(t, cfg, job()).Agent.Argv, " "); !strings.HasSuffix(argv, " --max-turns 12 --max-budget-usd 2.5") {
+		t.Errorf("starts as %s", argv)
 	}
 }
 
@@ -249,6 +326,9 @@ func TestIncompleteJobIsRefused(t *testing.T) {
 		"requests": func(j *messages.Job) { j.Task.Requests = nil },
 		"branch":   func(j *messages.Job) { j.Task.Branch = "" },
 		"commit":   func(j *messages.Job) { j.Base.Commit = "" },
+		"access":   func(j *messages.Job) { j.Access = messages.Access{} },
+		"token":    func(j *messages.Job) { j.Access.Token = "" },
+		"a UUID":   func(j *messages.Job) { j.Session = "../../../etc/passwd" },
 	} {
 		j := job()
 		spoil(&j)

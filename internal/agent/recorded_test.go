@@ -75,6 +75,9 @@ func TestEveryRecordedRun(t *testing.T) {
 		if end.Detail != "" {
 			fmt.Fprintf(&b, ": %s", end.Detail)
 		}
+		if end.SessionLost {
+			b.WriteString(" (session lost)")
+		}
 		fmt.Fprintf(&b, "\n  turns=%d cost=%.5f session=%.8s model=%s words=%q\n", end.Turns, end.CostUSD, end.Session, end.Model, end.Words)
 		for _, e := range events {
 			fmt.Fprintf(&b, "  %s", e.Kind)
@@ -113,8 +116,12 @@ func TestEndingsOfRecordedRuns(t *testing.T) {
 		if !listed {
 			wanted = messages.EndSucceeded
 		}
-		if _, end := replay(t, name); end.Ending != wanted {
+		_, end := replay(t, name)
+		if end.Ending != wanted {
 			t.Errorf("%s ended as %s (%s), want %s", name, end.Ending, end.Detail, wanted)
+		}
+		if end.SessionLost != (name == "sess5_badresume") {
+			t.Errorf("%s: session lost: %v", name, end.SessionLost)
 		}
 	}
 }

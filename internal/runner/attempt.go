@@ -55,7 +55,9 @@ func (a *attempt) do(ctx context.Context) messages.Result {
 	result.ExitCode = end.exit
 	result.Ending, result.Detail = end.Ending, end.Detail
 	result.Words, result.Turns, result.CostUSD = end.Words, end.Turns, end.CostUSD
-	result.Session, result.Model = end.Session, end.Model
+	result.Model = end.Model
+	result.SessionLost = a.spec.Session != "" && end.SessionLost
+	a.takeSession(&result, end.Session)
 	a.takeWork(ctx, &result)
 	a.family.killAll() // git runs programs in nested repositories
 	return result
@@ -89,6 +91,7 @@ func (a *attempt) prepare(ctx context.Context) (Parser, error) {
 		return nil, because(ctx, &setupError{why: "the workspace could not be made", err: err})
 	}
 	a.rec.runner("the workspace is ready on branch %s at %.12s", a.spec.Workspace.Branch, a.spec.Workspace.Commit)
+	a.putSession()
 	for i, step := range a.spec.Setup {
 		if err := a.setup(ctx, i+1, step); err != nil {
 			return nil, because(ctx, err)

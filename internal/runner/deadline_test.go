@@ -55,6 +55,30 @@ func TestToolLimit(t *testing.T) {
 	}
 }
 
+// Whichever limit ends the agent, all that it has started ends with it, out of its group and deaf to a signal as it
+// may be.
+func TestLimitsEndTheWholeTree(t *testing.T) {
+	deafChild := `(` + daemon + `); ` + waitForDaemon
+	for name, c := range map[string]struct {
+		script string
+		limits messages.Limits
+		want   messages.Ending
+	}{
+		"wall":   {`while :; do echo tick; sleep 0.05; done`, messages.Limits{Wall: 2 * time.Second}, messages.EndTimedOutWall},
+		"idle":   {forever, messages.Limits{Wall: time.Minute, Idle: time.Second}, messages.EndTimedOutIdle},
+		"tool":   {`echo tool A; ` + forever, messages.Limits{Wall: time.Minute, Tool: time.Second}, messages.EndTimedOutTool},
+		"result": {`echo result; ` + forever, messages.Limits{Wall: time.Minute}, messages.EndSucceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTrial(t, deafChild+c.script)
+			r.spec.Limits = c.limits
+			r.env = []string{"LINGER=300ms"}
+			r.ended(r.run(), c.want)
+			r.dead("home/daemon")
+		})
+	}
+}
+
 func TestDeafAgentIsKilled(t *testing.T) {
 	r := newTrial(t, `trap '' TERM; echo deaf; while :; do sleep 0.05; done`)
 	r.spec.Limits.Idle = time.Second

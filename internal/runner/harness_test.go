@@ -37,6 +37,12 @@ type trial struct {
 func newTrial(t *testing.T, script string) *trial {
 	t.Helper()
 	t.Parallel()
+	return makeTrial(t, script)
+}
+
+// makeTrial is newTrial for a test that has a trial already.
+func makeTrial(t *testing.T, script string) *trial {
+	t.Helper()
 	r := &trial{t: t, dir: filepath.Join(t.TempDir(), "run"), origin: t.TempDir()}
 	r.git("init", "--quiet", "--template=", "--initial-branch=main")
 	r.write(filepath.Join(r.origin, "file.txt"), "one\n")

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -49,16 +51,19 @@ func duration(name string, otherwise time.Duration) time.Duration {
 }
 
 func parserError(name string) error {
-	if name != "test" {
+	if name != "test" && name != claudeAgent {
 		return fmt.Errorf("unknown agent %q", name)
 	}
 	return nil
 }
 
-// lineParser understands "tool NAME", "end NAME" and "result"; all else is words.
+// lineParser understands "tool NAME", "end NAME", "session ID", "lost" and "result"; all else is words. Of the real
+// agent's stream it understands the session and that there is a result.
 type lineParser struct {
-	words []string
-	done  bool
+	words   []string
+	session string
+	lost    bool
+	done    bool
 }
 
 func (p *lineParser) Line(line []byte) []messages.AgentEvent {
@@ -69,18 +74,48 @@ func (p *lineParser) Line(line []byte) []messages.AgentEvent {
 		return []messages.AgentEvent{{Kind: messages.EventTool, Tool: rest}}
 	case "end":
 		return []messages.AgentEvent{{Kind: messages.EventToolEnd, Tool: rest}}
+	case "session":
+		p.session = rest
+		return nil
+	case "lost":
+		p.lost = true
+		return nil
 	case "result":
 		p.done = true
 		return nil
+	}
+	if strings.HasPrefix(text, "{") {
+		return p.json(line)
 	}
 	p.words = append(p.words[max(0, len(p.words)-999):], text)
 	return []messages.AgentEvent{{Kind: messages.EventWords, Text: text}}
 }
 
+func (p *lineParser) json(line []byte) []messages.AgentEvent {
+	var l struct {
+		Type, Result string
+		Session      string `json:"session_id"`
+		Turns        *int   `json:"num_turns"`
+	}
+	if json.Unmarshal(line, &l) != nil {
+		return nil
+	}
+	p.session = l.Session
+	if l.Type == "result" {
+		p.done, p.lost, p.words = true, l.Turns != nil && *l.Turns == 0, []string{l.Result}
+	}
+	if bytes.Contains(line, []byte(`"name":"Bash"`)) {
+		return []messages.AgentEvent{{Kind: messages.EventTool, Tool: "Bash"}}
+	}
+	return nil
+}
+
 func (p *lineParser) Done() bool { return p.done }
 
 func (p *lineParser) End(exit int, sig string) messages.AgentEnd {
-	end := messages.AgentEnd{Ending: messages.EndSucceeded, Words: strings.Join(p.words, "\n"), Turns: 1}
+	end := messages.AgentEnd{
+		Ending: messages.EndSucceeded, Words: strings.Join(p.words, "\n"), Turns: 1, Session: p.session, SessionLost: p.lost,
+	}
 	if exit != 0 || sig != "" {
 		end.Ending, end.Detail = messages.EndAgentFailed, fmt.Sprintf("exit %d%s", exit, sig)
 	}

@@ -20,18 +20,23 @@ func writeResult(out string, result messages.Result) error {
 	if err := os.RemoveAll(temp); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
-	file, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write result: %w", err)
-	}
-	_, err = file.Write(append(data, '\n'))
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := writeNew(temp, append(data, '\n')); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	if err := putInPlace(temp, filepath.Join(out, resultFile)); err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	return syncDir(out)
+}
+
+// writeNew writes a file that was not there, durably.
+func writeNew(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // putInPlace renames a file over whatever is there: an agent may have made a directory of that name.

@@ -56,6 +56,9 @@ func (o Options) withDefaults() Options {
 // paths are the directories of an attempt.
 type paths struct{ run, in, out, work, home, runner string }
 
+// homeName is the agent's home below the attempt's directory.
+const homeName = "home"
+
 func newPaths(dir, runner string) (paths, error) {
 	run, err := filepath.Abs(dir)
 	if err != nil {
@@ -63,7 +66,7 @@ func newPaths(dir, runner string) (paths, error) {
 	}
 	return paths{
 		run: run, in: filepath.Join(run, "in"), out: filepath.Join(run, "out"),
-		work: filepath.Join(run, "workspace"), home: filepath.Join(run, "home"), runner: runner,
+		work: filepath.Join(run, "workspace"), home: filepath.Join(run, homeName), runner: runner,
 	}, nil
 }
 
