@@ -19,6 +19,7 @@ const (
 	intentsFile = "intents.json"
 	eventsFile  = "events.jsonl"
 	bundleFile  = "work.bundle"
+	sessionFile = "session.tar"
 )
 
 // Sizes above which a file is not looked at, in bytes. A result holds up to 60,000 characters of words, each
@@ -50,6 +51,7 @@ type Output struct {
 	Refused []string // what was asked for and is not done, as text for the report
 	Events  []messages.AgentEvent
 	Bundle  string // path of the work bundle; empty if there is none
+	Session string // path of the archive of the agent's session; empty if there is none
 }
 
 // Read reads what a runtime collected in dir from the attempt want. Whatever the files hold, it is no error:
@@ -66,7 +68,8 @@ func Read(dir string, want messages.AttemptRef) (Output, error) {
 		func() error { return out.readResult(dir, want) },
 		func() error { return out.readIntents(dir) },
 		func() error { return out.readEvents(dir) },
-		func() error { return out.findBundle(dir) },
+		func() (err error) { out.Bundle, err = out.find(dir, bundleFile); return err },
+		func() (err error) { out.Session, err = out.find(dir, sessionFile); return err },
 	}
 	for _, read := range readers {
 		if err := read(); err != nil {
@@ -120,21 +123,23 @@ func readFile(dir, name string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// findBundle notes the work bundle, if there is one. What is in it is for package git to judge.
-func (o *Output) findBundle(dir string) error {
-	path := filepath.Join(dir, bundleFile)
+// find gives the path of a file that is not read here: what is in a bundle is for package git to judge, and
+// what is in a session only for another container.
+func (o *Output) find(dir, name string) (path string, err error) {
+	path = filepath.Join(dir, name)
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return "", nil
 	case err != nil:
-		return err
+		return "", err
 	case !info.Mode().IsRegular():
-		o.refuse(bundleFile + " was not taken: it is not a regular file.")
-	case info.Size() > 0:
-		o.Bundle = path
+		o.refuse(name + " was not taken: it is not a regular file.")
+		return "", nil
+	case info.Size() == 0:
+		return "", nil
 	}
-	return nil
+	return path, nil
 }
 
 // refuse keeps a text for the report.
