@@ -53,6 +53,22 @@ type Threads interface {
 	Comments(ctx context.Context, repo messages.Repo, number int) ([]messages.Comment, error)
 }
 
+// Lender lends the model's API to an attempt, without its key.
+type Lender interface {
+	// Lend gives the attempt access, and makes void what it was lent before.
+	Lend(ctx context.Context, slot string, a messages.AttemptRef) (messages.Access, error)
+}
+
+// Sessions keeps the agents' sessions, one per thread.
+type Sessions interface {
+	// Take copies the thread's session to path and gives its id; empty if there is none.
+	Take(thread, path string) (session string, err error)
+	// Keep keeps an archive that came out of a container as the thread's session.
+	Keep(thread, session, archive string) error
+	// Drop forgets the thread's session.
+	Drop(thread string) error
+}
+
 // Agents writes what the agent is given.
 type Agents interface {
 	WriteInput(dir string, job messages.Job) error
@@ -71,7 +87,8 @@ type Output struct {
 	Intents   messages.Intents
 	Refused   []string
 	Events    []messages.AgentEvent
-	HasBundle bool // as work.bundle in the directory
+	HasBundle bool   // as work.bundle in the directory
+	Session   string // archive of the agent's session, empty if there is none
 }
 
 // ContainerParts are a container actor's neighbours and settings; all but Fatal are required.
@@ -80,6 +97,8 @@ type ContainerParts struct {
 	Runtime   Runtime
 	Workspace Workspace
 	Threads   Threads
+	Model     Lender
+	Sessions  Sessions
 	Agents    Agents
 	Outputs   Outputs
 	Processor messages.Bell // rung when the slot is free

@@ -194,6 +194,7 @@ type workshop struct {
 	bell    messages.Bell // the processor's
 	report  messages.Bell
 	log     logbook
+	session string // of the thread
 }
 
 func newWorkshop(t *testing.T) *workshop {
@@ -228,11 +229,32 @@ func (w *workshop) WriteInput(string, messages.Job) error {
 	return w.step(context.Background(), "WriteInput")
 }
 
+func (w *workshop) Lend(context.Context, string, messages.AttemptRef) (messages.Access, error) {
+	return messages.Access{}, w.step(context.Background(), "Lend")
+}
+
+func (w *workshop) Take(thread, path string) (string, error) {
+	if w.session == "" {
+		return "", nil
+	}
+	return w.session, os.WriteFile(path, []byte(thread), 0o600)
+}
+
+func (w *workshop) Keep(_, session, _ string) error {
+	w.session = session
+	return nil
+}
+
+func (w *workshop) Drop(string) error {
+	w.session = ""
+	return nil
+}
+
 func (w *workshop) Read(string, messages.AttemptRef) (actors.Output, error) { return w.output, nil }
 
 func (w *workshop) container() *actors.Container {
 	return actors.NewContainer("eamonn", w.inbox, actors.ContainerParts{
-		Store: w.store, Runtime: w.engine, Workspace: w, Threads: w, Agents: w, Outputs: w,
+		Store: w.store, Runtime: w.engine, Workspace: w, Threads: w, Agents: w, Outputs: w, Model: w, Sessions: w,
 		Processor: w.bell, Report: w.report, StateDir: w.dir, Limits: w.limits, Fatal: fatal, Log: w.log.logger(),
 	})
 }

@@ -36,9 +36,12 @@ type JanitorParts struct {
 	Runtime  Sweeper
 	StateDir string
 	Every    time.Duration // between two rounds
-	KeepOut  time.Duration // how long an attempt's output stays on the disk
-	Fatal    Fatal         // may be nil
-	Log      zerolog.Logger
+	KeepOut  time.Duration // how long an attempt's output, or a thread's session, stays on the disk
+	Disk     func() error  // says that the disk is short: then outputs that nobody waits for go at once; may be nil
+	// More are further things that are forgotten when they have not been used since before.
+	More  map[string]func(ctx context.Context, before time.Time) (removed int, err error)
+	Fatal Fatal // may be nil
+	Log   zerolog.Logger
 }
 
 // Janitor forgets what is old: rows, leftovers of the runtime, outputs of attempts. It never touches what
@@ -74,9 +77,11 @@ func (j *Janitor) Serve(ctx context.Context) error {
 func (j *Janitor) round(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	for name, sweep := range map[string]func(context.Context) (int, error){
-		"rows": j.rows, "runtime": j.runtime, "outputs": j.outputs,
-	} {
+	sweeps := map[string]func(context.Context) (int, error){"rows": j.rows, "runtime": j.runtime, "outputs": j.outputs}
+	for name, forget := range j.More {
+		sweeps[name] = func(ctx context.Context) (int, error) { return forget(ctx, time.Now().Add(-j.KeepOut)) }
+	}
+	for name, sweep := range sweeps {
 		n, err := sweep(within)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -139,11 +144,15 @@ func (j *Janitor) outputs(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	keep := j.KeepOut
+	if j.Disk != nil && j.Disk() != nil {
+		keep = 0
+	}
 	var failed []error
 	for _, e := range entries {
 		a, ok := parseAttempt(e.Name())
 		info, err := e.Info()
-		if !ok || err != nil || open[a] || time.Since(info.ModTime()) < j.KeepOut {
+		if !ok || err != nil || open[a] || time.Since(info.ModTime()) < keep {
 			continue
 		}
 		pending, err := j.Store.Pending(ctx, a.Task)

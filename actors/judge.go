@@ -2,6 +2,8 @@ package actors
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"devs-webhook/messages"
@@ -84,6 +86,9 @@ func (r *run) judge(exit messages.Exit, out Output) messages.Outcome {
 		ending, detail = messages.EndOutOfMemory, "A process of the agent ran out of memory."
 	}
 	o := r.outcome(ending, detail, exit)
+	if r.sessionLost(out.Result) && !o.Retry {
+		o.Retry, o.Counts, o.NotBefore = true, false, time.Now()
+	}
 	o.Result, o.Intents, o.Refused = out.Result, out.Intents, out.Refused
 	base, err := r.readBase()
 	if err != nil {
@@ -94,4 +99,30 @@ func (r *run) judge(exit messages.Exit, out Output) messages.Outcome {
 		o.Bundle = outcomePath(r.attempt.AttemptRef)
 	}
 	return o
+}
+
+// sessionLost says whether the run ended because its session could not be gone on with. The session is
+// forgotten then, so that the next attempt begins a new one, and this happens once.
+func (r *run) sessionLost(result messages.Result) bool {
+	if !result.SessionLost || r.cancelled {
+		return false
+	}
+	if _, err := os.Stat(filepath.Join(r.inputDir(), "session.tar")); err != nil {
+		return false // it had none: whoever says so lies
+	}
+	if err := r.Sessions.Drop(r.task.ThreadKey); err != nil {
+		r.log.Warn().Err(err).Msg("session not forgotten")
+		return false
+	}
+	return true
+}
+
+// keepSession keeps what the agent knows for the thread's next task. It is never worth failing for.
+func (r *run) keepSession(out Output) {
+	if out.Session == "" || out.Result.Session == "" || r.task.Test() {
+		return
+	}
+	if err := r.Sessions.Keep(r.task.ThreadKey, out.Result.Session, out.Session); err != nil {
+		r.log.Warn().Err(err).Msg("session not kept")
+	}
 }

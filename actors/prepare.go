@@ -39,7 +39,17 @@ func (r *run) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the thread: %w", err)
 	}
-	job := messages.Job{Attempt: r.attempt.AttemptRef, Task: r.task, Base: base, Comments: comments, Limits: r.Limits}
+	access, err := r.Model.Lend(ctx, r.name, r.attempt.AttemptRef)
+	if err != nil {
+		return err
+	}
+	session, err := r.Sessions.Take(r.task.ThreadKey, filepath.Join(r.inputDir(), "session.tar"))
+	if err != nil {
+		return err
+	}
+	job := messages.Job{
+		Attempt: r.attempt.AttemptRef, Task: r.task, Base: base, Comments: comments, Limits: r.Limits, Access: access, Session: session,
+	}
 	if err := r.Agents.WriteInput(r.inputDir(), job); err != nil {
 		return fmt.Errorf("write the agent's input: %w", err)
 	}

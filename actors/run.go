@@ -178,6 +178,7 @@ func (r *run) collect(ctx context.Context) (ended bool, err error) {
 	if err := r.append(ctx, out.Events); err != nil {
 		return false, err
 	}
+	r.keepSession(out)
 	return r.finish(ctx, r.judge(exit, out))
 }
 

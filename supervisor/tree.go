@@ -58,10 +58,13 @@ type Parts struct {
 	Runtime Runtime
 	Agents  actors.Agents
 	Outputs actors.Outputs
-	Writer  actors.Writer
-	Intake  actors.Door
-	Reader  actors.Reader
-	Disk    func() error // says why no task may start now
+	Model   actors.Lender
+	// Sessions are kept per thread.
+	Sessions actors.Sessions
+	Writer   actors.Writer
+	Intake   actors.Door
+	Reader   actors.Reader
+	Disk     func() error // says why no task may start now
 
 	Rules         actors.Rules
 	Slots         []string // the pool
@@ -71,7 +74,9 @@ type Parts struct {
 	ProgressAfter time.Duration
 	TidyEvery     time.Duration
 	KeepOutputs   time.Duration
-	Doors         []Door
+	// Forget are further things that the janitor forgets when they have not been used since before.
+	Forget map[string]func(ctx context.Context, before time.Time) (removed int, err error)
+	Doors  []Door
 
 	// Fatal gives the exit code of an error of an actor that no restart can mend, and 0 for every other; if it
 	// is nil there is none.
@@ -116,7 +121,7 @@ func New(p Parts) *Tree {
 	}), hook))
 	t.root.Add(p.one("upkeep", actors.NewJanitor(actors.JanitorParts{
 		Store: p.Store, Runtime: p.Runtime, StateDir: p.StateDir, Every: p.TidyEvery, KeepOut: p.KeepOutputs,
-		Fatal: p.Fatal, Log: p.Log,
+		Disk: p.Disk, More: p.Forget, Fatal: p.Fatal, Log: p.Log,
 	}), hook))
 	return t
 }
@@ -142,7 +147,7 @@ func (t *Tree) pool(p Parts, hook suture.EventHook) *suture.Supervisor {
 		inbox := make(chan messages.ToContainer, 1)
 		t.inboxes[name] = inbox
 		pool.Add(p.one(name, actors.NewContainer(name, inbox, actors.ContainerParts{
-			Store: p.Store, Runtime: p.Runtime, Workspace: p.Git, Threads: p.GitHub, Agents: p.Agents,
+			Store: p.Store, Runtime: p.Runtime, Workspace: p.Git, Threads: p.GitHub, Model: p.Model, Sessions: p.Sessions, Agents: p.Agents,
 			Outputs: p.Outputs, Processor: t.processor, Report: t.report, StateDir: p.StateDir, Limits: p.Limits,
 			Fatal: p.Fatal, Log: p.Log,
 		}), hook))

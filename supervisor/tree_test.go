@@ -61,7 +61,7 @@ func start(t *testing.T, w *world, o options) *bundle {
 	}
 	b := &bundle{t: t, world: w, store: st, ended: make(chan error, 1)}
 	b.tree = supervisor.New(supervisor.Parts{
-		Store: fragileStore{Store: st, bomb: w.bomb}, GitHub: w, Git: w, Runtime: w, Agents: w, Outputs: w, Writer: w,
+		Store: fragileStore{Store: st, bomb: w.bomb}, GitHub: w, Git: w, Runtime: w, Agents: w, Outputs: w, Writer: w, Model: w, Sessions: w,
 		Intake: w, Reader: reading{w}, Disk: func() error { return nil },
 		Rules: actors.Rules{MentionedUser: "bot", AllowedOwners: []string{"octo"}},
 		Slots: o.slots, Drain: o.drain, Limits: messages.Limits{Wall: time.Hour}, StateDir: o.dir,
