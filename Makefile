@@ -11,7 +11,7 @@ RACE := -race
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-image golden fuzz cover bench fix clean \
+.PHONY: help run build test e2e-claude test-image golden fuzz cover bench fix clean \
 	lint lint-format lint-vet lint-staticcheck lint-zerolog lint-sumtype lint-fix lint-mod
 
 help: ## List the targets.
@@ -28,6 +28,20 @@ build: ## Build the one static binary, ./devs-webhook.
 test: build ## Test all that this machine can, and say what was left out. REQUIRE_DOCKER=1 makes a missing engine a failure.
 	DEVS_WEBHOOK_BIN=$(BIN) $(TOOL) gotestsum --format standard-quiet -- $(RACE) -timeout 20m ./...
 	@$(if $(RACE),,echo 'Left out: the race detector, because there is no C compiler.')
+
+# The real command line client, outside the repository. CLAUDE_BIN names one that is there already.
+CLAUDE_VERSION ?= 2.1.330
+CLAUDE_DIR     ?= $(HOME)/.cache/devs-webhook/claude-$(CLAUDE_VERSION)
+
+e2e-claude: build ## Run the real Claude Code through the whole service, with a model of ours (needs Docker; installs the client with npm).
+	@set -e; bin="$$CLAUDE_BIN"; \
+	if [ -z "$$bin" ]; then \
+		mkdir -p $(CLAUDE_DIR); \
+		[ -d $(CLAUDE_DIR)/node_modules/@anthropic-ai ] || npm install --prefix $(CLAUDE_DIR) --no-fund --no-audit --loglevel=error @anthropic-ai/claude-code@$(CLAUDE_VERSION); \
+		bin=$$(find $(CLAUDE_DIR)/node_modules/@anthropic-ai/ -maxdepth 2 -type f -name claude | head -n 1); \
+		test -n "$$bin" || { echo 'the client was not found in its packages'; exit 1; }; \
+	fi; \
+	CLAUDE_BIN=$$bin DEVS_WEBHOOK_BIN=$(BIN) $(TOOL) gotestsum --format testname -- -count=1 -timeout 10m -run Claude . ./internal/runner ./internal/sim/model
 
 test-image: build ## Make devs-webhook-test:latest on the engine, from this machine's own git and sh.
 	$(BIN) test-image

@@ -187,7 +187,7 @@ func TestEveryArrowSurvivesAKill(t *testing.T) {
 			t.Run(runtime+" "+arrow, func(t *testing.T) {
 				t.Parallel()
 				// The agent counts its runs outside of its workspace's life: in what it says.
-				s := newSite(t, runtime, "PROGRESS_AFTER=0s", "DEMO_PACE=100ms")
+				s := newSite(t, runtime, "PROGRESS_AFTER=0s")
 				s.start(self, killAtVariable+"="+arrow)
 				number := s.github.OpenIssue(s.repo, s.person, "Login without an account", wish)
 				if code := s.wait(); code != -1 {

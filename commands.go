@@ -121,8 +121,8 @@ func runAttempt(ctx context.Context, dir string) error {
 }
 
 // makeTestImage makes an image from this machine's own programs.
-func makeTestImage(ctx context.Context, tag string) error {
-	if err := hostimage.Build(ctx, "", tag); err != nil {
+func makeTestImage(ctx context.Context, tag string, with []string) error {
+	if err := hostimage.Build(ctx, "", tag, with...); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(os.Stdout, tag)

@@ -107,6 +107,7 @@ func (outputs) Read(dir string, a messages.AttemptRef) (actors.Output, error) {
 	o, err := safeoutput.Read(dir, a)
 	return actors.Output{
 		Result: o.Result, HasResult: o.HasResult, Intents: o.Intents, Refused: o.Refused, Events: o.Events, HasBundle: o.Bundle != "",
+		Session: o.Session,
 	}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -21,6 +22,8 @@ import (
 	"devs-webhook/internal/runtime"
 	"devs-webhook/internal/runtime/docker"
 	"devs-webhook/internal/runtime/process"
+	"devs-webhook/internal/safeoutput"
+	"devs-webhook/internal/session"
 	"devs-webhook/internal/store"
 	"devs-webhook/messages"
 	"devs-webhook/supervisor"
@@ -51,22 +54,26 @@ func buildParts(ctx context.Context, cfg config.Config, st *store.Store, log zer
 	token := func(context.Context, messages.Repo) (string, error) { return cfg.GitHub.Token.Reveal(), nil }
 	repos := git.New(git.Options{
 		Dir: filepath.Join(cfg.State.Dir, "repos"), ServerURL: cfg.GitHub.ServerURL, Token: token, Getenv: environ(),
+		MaxBundle: maxBundle, Message: safeoutput.Policy{Secrets: allSecrets(cfg)}.CommitMessage,
 		Log: log.With().Str("part", "git").Logger(),
 	})
+	sessions := session.New(filepath.Join(cfg.State.Dir, "sessions"))
 	return supervisor.Parts{
 		Store: storeOf{Store: st, keep: store.Keep{
 			Ignored: cfg.State.RetainIgnored, Payloads: cfg.State.RetainPayloads,
 			Transcripts: cfg.State.RetainTranscripts, History: cfg.State.RetainHistory, Keys: cfg.State.RetainHistory,
 		}},
-		GitHub:  &githubOf{Client: api},
-		Git:     gitOf{Git: repos, stateDir: cfg.State.Dir},
-		Runtime: rt,
-		Agents:  agents,
-		Outputs: outputs{},
-		Writer:  newWriter(cfg),
-		Intake:  door{secrets: secrets(cfg)},
-		Reader:  reader{},
-		Disk:    func() error { return diskRoom(cfg.State.Dir, cfg.Task.MinFreeDisk) },
+		GitHub:   &githubOf{Client: api},
+		Git:      gitOf{Git: repos, stateDir: cfg.State.Dir},
+		Runtime:  rt,
+		Agents:   agents,
+		Outputs:  outputs{},
+		Model:    noLender{}, // until the gateway's door is open
+		Sessions: sessions,
+		Writer:   newWriter(cfg),
+		Intake:   door{secrets: secrets(cfg)},
+		Reader:   reader{},
+		Disk:     func() error { return diskRoom(cfg.State.Dir, cfg.Task.MinFreeDisk) },
 		Rules: actors.Rules{
 			MentionedUser:   cfg.GitHub.MentionedUser,
 			AllowedOwners:   slices.Concat(cfg.Access.AllowedOrgs, cfg.Access.AllowedUsers),
@@ -81,8 +88,12 @@ func buildParts(ctx context.Context, cfg config.Config, st *store.Store, log zer
 		ProgressAfter: cfg.Task.ProgressAfter,
 		TidyEvery:     cfg.Containers.CleanupInterval,
 		KeepOutputs:   cfg.State.RetainTranscripts,
-		Fatal:         fatal,
-		Log:           log,
+		Forget: map[string]func(context.Context, time.Time) (int, error){
+			"sessions":     func(_ context.Context, before time.Time) (int, error) { return sessions.Sweep(before) },
+			"repositories": func(ctx context.Context, before time.Time) (int, error) { return 0, repos.Sweep(ctx, before) },
+		},
+		Fatal: fatal,
+		Log:   log,
 	}, nil
 }
 
@@ -102,21 +113,9 @@ const maxBundle = 500 << 20
 const commitEmail = "devs-webhook@users.noreply.github.com"
 
 func buildAgents(cfg config.Config) (*agent.Agents, error) {
-	env := map[string]string{}
-	for name, value := range map[string]string{
-		"ANTHROPIC_API_KEY":       cfg.Agent.APIKey.Reveal(),
-		"CLAUDE_CODE_OAUTH_TOKEN": cfg.Agent.OAuthToken.Reveal(),
-		"ANTHROPIC_BASE_URL":      cfg.Agent.ModelURL,
-	} {
-		if value != "" && cfg.Agent.Name == agent.Claude {
-			env[name] = value
-		}
-	}
-	if env["ANTHROPIC_API_KEY"] != "" {
-		delete(env, "CLAUDE_CODE_OAUTH_TOKEN")
-	}
 	return agent.New(agent.Config{
-		Agent: cfg.Agent.Name, Command: cfg.Agent.Command, Env: env, MentionedUser: cfg.GitHub.MentionedUser,
+		Agent: cfg.Agent.Name, Command: cfg.Agent.Command, MentionedUser: cfg.GitHub.MentionedUser,
+		MaxTurns: cfg.Agent.MaxTurns, MaxBudgetUSD: cfg.Agent.MaxBudget,
 		Commit: messages.CommitSpec{Name: "devs-webhook", Email: commitEmail, Message: "Keep what the agent left uncommitted"},
 	})
 }
@@ -125,6 +124,7 @@ func buildAgents(cfg config.Config) (*agent.Agents, error) {
 type runtimeOf interface {
 	supervisor.Runtime
 	Check(ctx context.Context) error
+	Reach(ctx context.Context, slot string) (host string, err error)
 }
 
 func buildRuntime(cfg config.Config, instance string, log zerolog.Logger) (runtimeOf, error) {
@@ -139,7 +139,7 @@ func buildRuntime(cfg config.Config, instance string, log zerolog.Logger) (runti
 	}
 	return docker.New(docker.Options{
 		Instance: instance, Slots: cfg.Containers.Slots, Image: cfg.Containers.Image, RunnerPath: program,
-		Memory: int64(cfg.Containers.Memory), CPUs: cfg.Containers.CPUs, PIDs: int64(cfg.Containers.PIDs), Output: output, Log: log,
+		Memory: int64(cfg.Containers.Memory), CPUs: cfg.Containers.CPUs, Egress: cfg.Containers.Egress, PIDs: int64(cfg.Containers.PIDs), Output: output, Log: log,
 	})
 }
 
@@ -200,9 +200,19 @@ func diskRoom(dir string, least config.Space) error {
 func newWriter(cfg config.Config) *writer {
 	return &writer{
 		texts: comment.Writer{Mentioned: cfg.GitHub.MentionedUser}, server: cfg.GitHub.ServerURL,
-		secrets: []string{
-			cfg.GitHub.Token.Reveal(), cfg.Webhook.Secret.Reveal(), cfg.Webhook.PreviousSecret.Reveal(), cfg.Admin.Password.Reveal(),
-			cfg.Agent.APIKey.Reveal(), cfg.Agent.OAuthToken.Reveal(),
-		},
+		secrets: allSecrets(cfg),
 	}
+}
+
+// allSecrets are the values that must never be shown.
+func allSecrets(cfg config.Config) []string {
+	var list []string
+	for _, s := range []config.Secret{
+		cfg.GitHub.Token, cfg.Webhook.Secret, cfg.Webhook.PreviousSecret, cfg.Admin.Password, cfg.Agent.APIKey, cfg.Agent.OAuthToken,
+	} {
+		if !s.Empty() {
+			list = append(list, s.Reveal())
+		}
+	}
+	return list
 }

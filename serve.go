@@ -57,6 +57,14 @@ func serveParts(ctx context.Context, cfg config.Config, parts supervisor.Parts, 
 	}
 	defer doors.close()
 	parts.Doors = doors.with(cfg, s, log)
+	if wantsModel(cfg) {
+		gatewayDoor, closeGateway, err := openGateway(ctx, cfg, s.store, &parts, log)
+		if err != nil {
+			return err
+		}
+		defer closeGateway()
+		parts.Doors = append(parts.Doors, gatewayDoor)
+	}
 	s.tree = supervisor.New(parts)
 	if err := announce(cfg, doors, log, stdout); err != nil {
 		return err

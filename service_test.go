@@ -113,7 +113,7 @@ func newSite(t *testing.T, runtime string, env ...string) *site {
 		"GITHUB_API_URL=" + g.APIURL(), "GITHUB_SERVER_URL=" + g.ServerURL(), "GITHUB_TOKEN=token-of-the-bot",
 		"GITHUB_WEBHOOK_SECRET=secret-of-the-webhook", "GITHUB_MENTIONED_USER=devs-bot", "GITHUB_WRITE_INTERVAL=10ms",
 		"ALLOWED_ORGS=octo", "STATE_DIR=" + filepath.Join(s.dir, "state"), "INSTANCE=" + s.name,
-		"CONTAINER_RUNTIME=" + runtime, "CONTAINER_IMAGE=" + testImage, "CONTAINER_POOL=eamonn", "AGENT=demo", "DEMO_PACE=0",
+		"CONTAINER_RUNTIME=" + runtime, "CONTAINER_IMAGE=" + testImage, "CONTAINER_POOL=eamonn", "AGENT=command", "AGENT_COMMAND=DEMO_PACE=100ms {runner} agent-demo",
 		"MIN_FREE_DISK=0", "LOG_FORMAT=json", "LOG_LEVEL=debug", "DEVS_WEBHOOK_RUNNER=" + binary,
 	}, env...)
 	t.Cleanup(func() {

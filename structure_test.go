@@ -90,7 +90,7 @@ func helps(dir string) bool {
 func wrongImport(from string, test bool, to string) string {
 	within := func(dirs ...string) bool { return slices.Contains(dirs, to) }
 	switch {
-	case test && (to == from || to == "internal/sim" || helps(to)):
+	case test && (to == from || family(to) == "internal/sim" || helps(to)):
 		return "" // tests may use the simulation and the helpers made for them
 	case helps(to) && !helps(from):
 		return "it is for tests only, and would come into the program with its dependencies"
@@ -98,7 +98,7 @@ func wrongImport(from string, test bool, to string) string {
 		return "" // main is the only room with all the keys; everybody speaks the same words
 	case from == "messages" || from == "config":
 		return "messages and config import nothing of ours, so that everybody can import them"
-	case to == "internal/sim":
+	case family(to) == "internal/sim":
 		return "the simulation is for main's demo and for tests"
 	case from == "actors":
 		if test && (within("internal/store") || within("internal/intake")) {

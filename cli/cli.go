@@ -45,7 +45,7 @@ type Program struct {
 	Admin     func(stateDir, url, user, password string) Admin
 	Runner    func(ctx context.Context, dir string) error
 	AgentDemo func(ctx context.Context) error
-	TestImage func(ctx context.Context, tag string) error
+	TestImage func(ctx context.Context, tag string, with []string) error
 }
 
 // Admin speaks to the admin door of a running service.

@@ -21,12 +21,13 @@ func (c *AgentDemoCommand) Run(ctx context.Context, p *Program) error { return p
 
 // TestImageCommand makes an image without a registry.
 type TestImageCommand struct {
-	Tag string `help:"Name of the image." default:"devs-webhook-test:latest"`
+	Tag  string   `help:"Name of the image." default:"devs-webhook-test:latest"`
+	With []string `help:"Further programs of this machine that come into it." type:"existingfile" placeholder:"FILE"`
 }
 
 // Run makes it.
 func (c *TestImageCommand) Run(ctx context.Context, p *Program) error {
-	return p.TestImage(ctx, c.Tag)
+	return p.TestImage(ctx, c.Tag, c.With)
 }
 
 // VersionCommand prints the version.
