@@ -175,6 +175,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	for place, form := range found.places {
 		t.Errorf("%s holds a secret, %s", place, form)
 	}
+	t.Logf("%d places were searched for %d forms of the secrets", found.looked, len(found.forms))
 	if found.looked < 10 || !found.seen("ANTHROPIC_BASE_URL") {
 		t.Errorf("only %d places were searched, or the agent's environment was not among them", found.looked)
 	}

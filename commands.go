@@ -80,6 +80,9 @@ func printWhy(w io.Writer, y store.Why) error {
 			fmt.Fprintf(&b, " (%s)", a.Detail)
 		}
 		fmt.Fprintln(&b)
+		if u := a.Usage; u.Requests > 0 {
+			fmt.Fprintf(&b, "    asked the model %d times: %d tokens in, %d out, about $%.2f\n", u.Requests, u.Input+u.CacheRead+u.CacheWrite, u.Output, u.CostUSD)
+		}
 	}
 	for _, e := range y.Effects {
 		fmt.Fprintf(&b, "  effect %-9s %s", e.Kind, e.State)

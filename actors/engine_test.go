@@ -194,7 +194,8 @@ type workshop struct {
 	bell    messages.Bell // the processor's
 	report  messages.Bell
 	log     logbook
-	session string // of the thread
+	session string                                  // of the thread
+	read    func(messages.AttemptRef) actors.Output // in place of output, if it is set
 }
 
 func newWorkshop(t *testing.T) *workshop {
@@ -250,7 +251,12 @@ func (w *workshop) Drop(string) error {
 	return nil
 }
 
-func (w *workshop) Read(string, messages.AttemptRef) (actors.Output, error) { return w.output, nil }
+func (w *workshop) Read(_ string, a messages.AttemptRef) (actors.Output, error) {
+	if w.read != nil {
+		return w.read(a), nil
+	}
+	return w.output, nil
+}
 
 func (w *workshop) container() *actors.Container {
 	return actors.NewContainer("eamonn", w.inbox, actors.ContainerParts{

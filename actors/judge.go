@@ -117,8 +117,15 @@ func (r *run) sessionLost(result messages.Result) bool {
 	return true
 }
 
-// keepSession keeps what the agent knows for the thread's next task. It is never worth failing for.
+// keepSession keeps what the agent knows for the thread's next task. It is never worth failing for. One that
+// has grown too long for the model would only make the next task fail in the same way.
 func (r *run) keepSession(out Output) {
+	if out.Result.Ending == messages.EndPromptTooLong {
+		if err := r.Sessions.Drop(r.task.ThreadKey); err != nil {
+			r.log.Warn().Err(err).Msg("session not forgotten")
+		}
+		return
+	}
 	if out.Session == "" || out.Result.Session == "" || r.task.Test() {
 		return
 	}
