@@ -117,11 +117,11 @@ func TestTimeIsLinear(t *testing.T) {
 	took := func(in string) time.Duration {
 		best := time.Hour
 		for range 2 {
-			start := time.Now()
-			f := p.filter()
-			f.markdown(in, len(in), len(in))
-			f.secrets.redact(in)
-			best = min(best, time.Since(start))
+			best = min(best, busy(t, func() {
+				f := p.filter()
+				f.markdown(in, len(in), len(in))
+				f.secrets.redact(in)
+			}))
 		}
 		return best
 	}
