@@ -104,7 +104,7 @@ func newPlant(t *testing.T, w *world, fail func(call, slot string) error) *plant
 	p := &plant{bundle: bundle{t: t, world: w, store: st, ended: make(chan error, 1)}}
 	p.parts = supervisor.Parts{
 		Store:  faultyStore{fragileStore: fragileStore{Store: st, bomb: w.bomb}, fail: fail},
-		GitHub: w, Git: w, Runtime: w, Agents: w, Outputs: w, Writer: w, Intake: w, Reader: reading{w},
+		GitHub: w, Git: w, Runtime: w, Agents: w, Outputs: w, Writer: w, Model: w, Sessions: w, Intake: w, Reader: reading{w},
 		Disk:  func() error { return nil },
 		Rules: actors.Rules{MentionedUser: "bot", AllowedOwners: []string{"octo"}},
 		Slots: []string{"eamonn", "harry"}, Limits: messages.Limits{Wall: time.Hour}, StateDir: dir,

@@ -27,6 +27,7 @@ func (g *Git) Bundle(ctx context.Context, task messages.Task, path string) (mess
 	if err != nil {
 		return messages.Base{}, err
 	}
+	task.Repo = have.repo
 	from, target, err := start(task, have)
 	if err != nil {
 		return messages.Base{}, err

@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,57 +88,6 @@ func TestDefaultBranchIsTheServers(t *testing.T) {
 	run(t, s.bare("octo/hello"), nil, "symbolic-ref", "HEAD", "refs/heads/trunk/next")
 	if base, _ := s.take(t, s.issue()); base.Target != "trunk/next" || base.Commit != second {
 		t.Errorf("%+v", base)
-	}
-}
-
-// A mirror outlives what the server does to its branches: moves, rewrites, and names that cannot stand
-// beside older ones.
-func TestMirrorFollowsTheServer(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	task := s.issue()
-	task.Branch = "devs"
-	s.branch(t, "devs", s.main)
-	s.take(t, task)
-	rewritten := commit(t, s.lab, made{message: "All new\n"}, file("z", "z"))
-	s.branch(t, "devs", rewritten)
-	if base, _ := s.take(t, task); base.Commit != rewritten {
-		t.Errorf("%+v, want %s", base, rewritten)
-	}
-	run(t, s.bare("octo/hello"), nil, "update-ref", "-d", "refs/heads/devs")
-	s.branch(t, "devs/7", s.main)
-	task.Branch = "devs/7"
-	if base, _ := s.take(t, task); base.Commit != s.main {
-		t.Errorf("%+v, want %s", base, s.main)
-	}
-}
-
-func TestRenamedRepositoryKeepsItsMirror(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.take(t, s.issue())
-	if err := errors.Join(os.Mkdir(filepath.Join(s.dir, "new-owner"), 0o700), os.Rename(s.bare("octo/hello"), s.bare("new-owner/bye"))); err != nil {
-		t.Fatal(err)
-	}
-	// The old name leads to the new one, as at GitHub; and the next delivery has the new one.
-	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		tail, old := strings.CutPrefix(r.URL.RequestURI(), "/octo/hello.git/")
-		if old {
-			http.Redirect(w, r, "/new-owner/bye.git/"+tail, http.StatusMovedPermanently)
-		}
-		return old
-	})
-	if base, _ := s.take(t, s.issue()); base.Commit != s.main {
-		t.Errorf("%+v", base)
-	}
-	s.intercept(nil)
-	task := s.issue()
-	task.Repo.Owner, task.Repo.Name = "new-owner", "bye"
-	if base, _ := s.take(t, task); base.Commit != s.main {
-		t.Errorf("%+v", base)
-	}
-	if got := names(t, s.opts.Dir); len(got) != 1 || got[0] != "42.git" {
-		t.Errorf("mirrors: %q", got)
 	}
 }
 
@@ -225,184 +172,18 @@ func TestServerThatDoesNotServe(t *testing.T) {
 	later(t, bundle(), "does not answer")
 }
 
-// A server that cuts the pack short, or sends something else, costs a try and no more.
-func TestFetchThatEndsEarly(t *testing.T) {
+func TestBundleThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPost || !sayFetch(r) {
-			return false
-		}
-		_, _ = w.Write([]byte("000dpackfile\n0010\x01PACK\x00\x00\x00"))
-		panic(http.ErrAbortHandler)
-	})
-	_, err := s.git.Bundle(t.Context(), s.issue(), filepath.Join(t.TempDir(), "b"))
-	later(t, err, "fetch octo/hello")
-	s.intercept(nil)
 	s.take(t, s.issue())
-}
-
-// sayFetch says whether a request asks for a pack, not for a list, and leaves it readable.
-func sayFetch(r *http.Request) bool {
-	body := peek(r)
-	return strings.Contains(body, "command=fetch")
-}
-
-// TestKillInAFetch ends the service's git at the worst moment, and what is left must not stand in the way.
-func TestKillInAFetch(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	var files []string
-	for i := range 150 { // git keeps a pack of so many objects as a pack
-		files = append(files, file("big/"+strconv.Itoa(i), noise(i, 2000)))
-	}
-	big := commit(t, s.lab, made{parents: []string{s.main}}, files...)
-	s.branch(t, "main", big)
-	ctx, kill := context.WithCancel(t.Context())
-	defer kill()
-	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPost || !sayFetch(r) {
-			return false
-		}
-		rec := httptest.NewRecorder()
-		s.backend.ServeHTTP(rec, r)
-		w.Header().Set("Content-Type", rec.Header().Get("Content-Type"))
-		_, _ = w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
-		_ = http.NewResponseController(w).Flush()
-		s.waitFor(t, func() bool { return len(unfinished(t, s.opts.Dir)) > 0 })
-		kill()
-		<-r.Context().Done()
-		return true
-	})
 	path := filepath.Join(t.TempDir(), "b")
-	if _, err := s.git.Bundle(ctx, s.issue(), path); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
+	write(t, path, "an older one")
+	err := s.git.writeBundle(t.Context(), filepath.Join(s.opts.Dir, "42.git"), messages.Base{Ref: "refs/heads/main", Commit: strings.Repeat("1", 40)}, path)
+	if text, _ := os.ReadFile(path); err == nil || string(text) != "an older one" || len(names(t, filepath.Dir(path))) != 1 {
+		t.Errorf("%v %q %q", err, text, names(t, filepath.Dir(path)))
 	}
-	if len(unfinished(t, s.opts.Dir)) == 0 {
-		t.Error("no unfinished pack was left: the kill came too late")
-	}
-	s.intercept(nil)
-	if base, _ := s.take(t, s.issue()); base.Commit != big {
-		t.Errorf("%+v", base)
-	}
-	if left := unfinished(t, s.opts.Dir); len(left) > 0 {
-		t.Errorf("left: %q", left)
-	}
-}
-
-// unfinished lists the packs that were not finished.
-func unfinished(t *testing.T, dir string) []string {
-	t.Helper()
-	list, err := filepath.Glob(filepath.Join(dir, "*", "objects", "pack", "tmp_*"))
-	if err != nil {
+	if _, err := s.git.Bundle(t.Context(), s.issue(), filepath.Join(path, "x")); !errors.Is(err, syscall.ENOTDIR) {
 		t.Error(err)
-	}
-	return list
-}
-
-// TestLeftoversOfAKill: every lock that git knows, a ref that was never written out, half a mirror, half a
-// bundle.
-func TestLeftoversOfAKill(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.take(t, s.issue())
-	mirror := filepath.Join(s.opts.Dir, "42.git")
-	ref := filepath.Join(mirror, mirrored("refs/heads/main"))
-	for _, name := range []string{"HEAD.lock", "config.lock", "shallow.lock", "packed-refs.lock", "refs/remote/x.lock"} {
-		write(t, filepath.Join(mirror, name), "")
-	}
-	write(t, ref+".lock", s.main)
-	for _, broken := range []string{"", "\x00\x00\x00", s.main[:20]} {
-		write(t, ref, broken)
-		if base, _ := s.take(t, s.issue()); base.Commit != s.main {
-			t.Errorf("%q: %+v", broken, base)
-		}
-	}
-	if exists(ref + ".lock") {
-		t.Error("a lock stayed")
-	}
-	path := filepath.Join(t.TempDir(), "b")
-	write(t, path+".new", strings.Repeat("x", 1<<20))
-	if _, err := s.git.Bundle(t.Context(), s.issue(), path); err != nil {
-		t.Error(err)
-	}
-	run(t, s.lab, nil, "bundle", "verify", path)
-	for _, half := range []string{"HEAD", "objects", "refs"} { // in the order in which git init may have been killed
-		if err := os.RemoveAll(mirror); err != nil {
-			t.Fatal(err)
-		}
-		write(t, filepath.Join(mirror, map[string]string{"HEAD": "config", "objects": "description", "refs": "refs/heads/x"}[half]), "")
-		if base, _ := s.take(t, s.issue()); base.Commit != s.main {
-			t.Errorf("%+v", base)
-		}
-	}
-}
-
-func TestTwoAtOnce(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.repo.ID = 43
-	other := s.issue()
-	s.repo.ID = 42
-	task := s.issue()
-	var wg sync.WaitGroup
-	for i := range 6 {
-		wg.Go(func() {
-			path := filepath.Join(t.TempDir(), "b")
-			base, err := s.git.Bundle(t.Context(), []messages.Task{task, task, other}[i%3], path)
-			if err != nil || base.Commit != s.main || !exists(path) {
-				t.Error(base, err)
-			}
-		})
-	}
-	wg.Wait()
-	if got := names(t, s.opts.Dir); len(got) != 2 {
-		t.Errorf("mirrors: %q", got)
-	}
-}
-
-// Whoever waits for a repository that another has can still be told to stop, and other repositories do
-// not wait.
-func TestWaitingEndsWithTheContext(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	unlock, err := s.git.lock(t.Context(), 42)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.git.Bundle(ctx, s.issue(), filepath.Join(t.TempDir(), "b")); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if _, err := s.git.Push(ctx, s.issue(), s.base, "none"); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if _, err := s.git.Diff(ctx, s.issue(), s.base, "none", 1); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	free, err := s.git.lock(t.Context(), 43)
-	if err != nil {
-		t.Fatal(err)
-	}
-	free()
-	unlock()
-	s.take(t, s.issue())
-}
-
-// A Dir that is relative is one of the program, not of git, which runs elsewhere.
-func TestRelativeDir(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Dir = "repos" })
-	t.Chdir(t.TempDir())
-	if _, err := s.git.Bundle(t.Context(), s.issue(), "b"); err != nil || !exists("repos/42.git/HEAD") || !exists("b") {
-		t.Error(err)
-	}
-	tip, bundle := s.work(t, file("x", "y"))
-	if s.push(t, s.issue(), bundle); s.at(t, s.issue().Branch) != tip {
-		t.Error("not pushed")
-	}
-	if abs, err := filepath.Abs("repos"); err != nil || len(names(t, abs)) != 1 {
-		t.Error(names(t, abs), err)
 	}
 }
 

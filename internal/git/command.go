@@ -78,16 +78,16 @@ func (g *Git) run(ctx context.Context, c call) ([]byte, error) {
 		err = cmd.Wait()
 	}
 	if err == nil && !stdout.over {
-		return stdout.Bytes(), nil
+		return stdout.kept.Bytes(), nil
 	}
-	failed := &commandError{verb: c.args[0], code: cmd.ProcessState.ExitCode(), stderr: g.scrub(stderr.String(), c.token), err: err}
+	failed := &commandError{verb: c.args[0], code: cmd.ProcessState.ExitCode(), stderr: g.scrub(stderr.kept.String(), c.token), err: err}
 	switch {
 	case ctx.Err() != nil:
 		failed.code, failed.err = -1, ctx.Err()
 	case stdout.over:
 		failed.code, failed.err = -1, errTooLong
 	}
-	return stdout.Bytes(), failed
+	return stdout.kept.Bytes(), failed
 }
 
 // command is git in an environment of its own, with its helpers in a process group, so that all of them
@@ -138,19 +138,19 @@ func (g *Git) scrub(text, token string) string {
 // limited keeps the beginning of what is written. The rest is dropped, or with stop it is an error, which
 // closes the pipe and so ends the command.
 type limited struct {
-	bytes.Buffer
+	kept bytes.Buffer // not embedded: io.Copy would find its ReadFrom and go past Write
 	most int
 	stop bool
 	over bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	room := l.most - l.Len()
+	room := l.most - l.kept.Len()
 	if len(p) <= room {
-		return l.Buffer.Write(p)
+		return l.kept.Write(p)
 	}
 	l.over = true
-	l.Buffer.Write(p[:max(room, 0)])
+	l.kept.Write(p[:max(room, 0)])
 	if l.stop {
 		return 0, errTooLong
 	}

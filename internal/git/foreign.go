@@ -37,7 +37,7 @@ func (q *quarantine) checkForeign(ctx context.Context, task messages.Task, base 
 	if len(own) == 0 {
 		return refuse("The repository has no branch that the pull request can be compared with.")
 	}
-	if err := q.git.fetch(ctx, task.Repo, q.mirror, own...); err != nil {
+	if err := q.git.fetch(ctx, have.repo, q.mirror, own...); err != nil {
 		return asPush(err)
 	}
 	for _, ref := range own {

@@ -96,7 +96,7 @@ func (g *Git) remote(ctx context.Context, repo messages.Repo) (env []string, tok
 		{"protocol.allow", "never"},
 		{"protocol.http.allow", "always"},
 		{"protocol.https.allow", "always"},
-		{"http.followRedirects", "initial"},
+		{"http.followRedirects", "false"},                  // git would take the token along, to any server; see list
 		{"core.fsync", "committed,loose-object,reference"}, // a power cut must not leave a mirror of empty files
 	}
 	if file := g.opts.Getenv("SSL_CERT_FILE"); file != "" {

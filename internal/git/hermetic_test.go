@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,6 +173,35 @@ func TestScrub(t *testing.T) {
 	}
 }
 
+// TestTokenStaysWithItsServer: an address that leads elsewhere is given no token.
+func TestTokenStaysWithItsServer(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var mu sync.Mutex
+	var got []string
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		got = append(got, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization"))
+		mu.Unlock()
+		s.backend.ServeHTTP(w, r) // it serves without a token, to see the whole exchange
+	}))
+	t.Cleanup(elsewhere.Close)
+	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1)+r.URL.RequestURI(), http.StatusMovedPermanently)
+		return true
+	})
+	_, _ = s.git.Bundle(t.Context(), s.issue(), filepath.Join(t.TempDir(), "b"))
+	_, bundle := s.work(t, file("x", "y"))
+	_, _ = s.git.Push(t.Context(), s.issue(), s.base, bundle)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, line := range got {
+		if strings.Contains(line, "Basic") {
+			t.Errorf("elsewhere: %s", line)
+		}
+	}
+}
+
 // TestMachineHasNoSay: a configuration, hooks, programs and variables that would show if git obeyed them.
 func TestMachineHasNoSay(t *testing.T) {
 	_, env := spied(t)
@@ -278,6 +308,26 @@ func TestCommandThatIsStopped(t *testing.T) {
 	cancel()
 	_, err := s.git.run(ctx, call{dir: s.bare("octo/hello"), args: []string{"rev-parse", "main"}})
 	if !errors.Is(err, context.Canceled) || answeredNo(err) || exitedWith(err, 1) {
+		t.Error(err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	bare := s.bare("octo/hello")
+	g := s.git
+	out, err := g.run(t.Context(), call{dir: bare, most: 5, args: []string{"rev-parse", "main", "main"}})
+	if !errors.Is(err, errTooLong) || answeredNo(err) || string(out) != s.main[:5] {
+		t.Errorf("%q %v", out, err)
+	}
+	out, err = g.run(t.Context(), call{dir: bare, most: 41, args: []string{"rev-parse", "main"}})
+	if err != nil || string(out) != s.main+"\n" {
+		t.Errorf("%q %v", out, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := g.run(ctx, call{dir: bare, args: []string{"rev-parse", "main"}}); !errors.Is(err, context.Canceled) || answeredNo(err) {
 		t.Error(err)
 	}
 }

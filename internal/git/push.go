@@ -61,7 +61,10 @@ func (g *Git) Push(ctx context.Context, task messages.Task, base messages.Base, 
 
 // stat counts what the work changes in sum.
 func (q *quarantine) stat(ctx context.Context) (p messages.Published, err error) {
-	out, err := q.run(ctx, "diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", q.base, q.tip)
+	out, err := q.git.run(ctx, call{
+		dir: q.dir, memory: maxMemory, env: smallDiffs(),
+		args: []string{"diff", "--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", q.base, q.tip},
+	})
 	if err != nil {
 		return p, err
 	}
@@ -77,12 +80,19 @@ func (q *quarantine) stat(ctx context.Context) (p messages.Published, err error)
 	return p, nil
 }
 
+// smallDiffs has git take files of more than 4 MiB for binary ones: to compare two of them by line can take
+// more memory than there is, if the lines are short enough.
+func smallDiffs() []string {
+	return []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=core.bigFileThreshold", "GIT_CONFIG_VALUE_0=4m"}
+}
+
 // pushSomewhere pushes to the task's branch, or beside it, and gives the branch.
 func (q *quarantine) pushSomewhere(ctx context.Context, task messages.Task) (string, error) {
 	have, err := q.git.list(ctx, task.Repo)
 	if err != nil {
 		return "", asPush(err)
 	}
+	task.Repo = have.repo
 	for n := 1; n <= beside; n++ {
 		branch := task.Branch
 		if n > 1 {
@@ -220,13 +230,13 @@ func upTo(text string, most int) string {
 
 // notPushed classifies a push that got no answer about its branch.
 func (g *Git) notPushed(ctx context.Context, repo messages.Repo, err error) error {
-	status, after, probeErr := g.probe(ctx, repo, "git-receive-pack")
+	a, probeErr := g.probe(ctx, repo, "git-receive-pack")
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case probeErr == nil && status == http.StatusUnauthorized:
-		return &messages.LaterError{After: after, Err: fmt.Errorf("the git server refuses the token of GITHUB_TOKEN for %s", repo.FullName())}
-	case probeErr == nil && (status == http.StatusForbidden || status == http.StatusNotFound):
+	case probeErr == nil && a.status == http.StatusUnauthorized:
+		return &messages.LaterError{After: a.after, Err: fmt.Errorf("the git server refuses the token of GITHUB_TOKEN for %s", repo.FullName())}
+	case probeErr == nil && (a.status == http.StatusForbidden || a.status == http.StatusNotFound):
 		return &messages.RefusedError{
 			Ending: messages.EndInternal, Why: "The service's token may not push to this repository.", Err: err,
 		}
@@ -257,7 +267,7 @@ func (g *Git) Diff(ctx context.Context, task messages.Task, base messages.Base, 
 	}
 	defer q.close()
 	out, err := g.run(ctx, call{
-		dir: q.dir, memory: maxMemory, most: most + 1,
+		dir: q.dir, memory: maxMemory, env: smallDiffs(), most: most + 1,
 		args: []string{"diff", "--no-color", "--no-ext-diff", "--no-textconv", q.base, q.tip},
 	})
 	if err != nil && !errors.Is(err, errTooLong) {

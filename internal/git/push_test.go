@@ -31,7 +31,7 @@ func TestPush(t *testing.T) {
 	if got := s.push(t, s.issue(), bundle); got != want || s.at(t, want.Branch) != tip {
 		t.Errorf("%+v, the branch is at %s", got, s.at(t, want.Branch))
 	}
-	pushed := s.requests("POST /octo/hello.git/git-receive-pack")
+	pushed := s.requests("git-receive-pack")
 	for range 2 { // a repeat finds it, also a new mirror's
 		if got := s.push(t, s.issue(), bundle); got != want {
 			t.Errorf("%+v", got)
@@ -39,7 +39,7 @@ func TestPush(t *testing.T) {
 		s.git = New(s.opts)
 		s.git.opts.Dir = t.TempDir()
 	}
-	if again := s.requests("POST /octo/hello.git/git-receive-pack"); again != pushed || pushed == 0 {
+	if again := s.requests("git-receive-pack"); again != pushed || pushed == 0 {
 		t.Errorf("%d pushes, then %d", pushed, again)
 	}
 	if !exists(bundle) || base != s.base {
@@ -234,6 +234,10 @@ func TestPushWithoutAnAnswer(t *testing.T) {
 			w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
 			_, _ = io.WriteString(w, "0000")
 		},
+		"report without the branch": func(_ *site, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
+			_, _ = io.WriteString(w, "0017\x01000eunpack ok\n00000000") // the first four zeros are of the report
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -295,7 +299,9 @@ func TestPushThatIsStopped(t *testing.T) {
 func stopped(t *testing.T, err, cause error) {
 	t.Helper()
 	var r *messages.RefusedError
-	if !errors.Is(err, cause) || errors.As(err, &r) {
+	var l *messages.LaterError
+	var a *messages.AmbiguousError
+	if !errors.Is(err, cause) || errors.As(err, &r) || errors.As(err, &l) || errors.As(err, &a) {
 		t.Errorf("%T %v, want %v", err, err, cause)
 	}
 }
@@ -337,4 +343,19 @@ func TestBaseThatIsGone(t *testing.T) {
 	s.answer("GET", http.StatusNotFound)
 	s.git.opts.Dir = t.TempDir() // with the mirror lost as well
 	refused(t, push(s.main), "it is not there")
+}
+
+// A large file of short lines is pushed, and its lines are not counted.
+func TestLargeText(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	tip, bundle := s.work(t, file("long", strings.Repeat("\n", 64<<20)), file("short", "x\n"))
+	want := messages.Published{Branch: s.issue().Branch, Files: 2, Added: 1}
+	if got := s.push(t, s.issue(), bundle); got != want || s.at(t, got.Branch) != tip {
+		t.Errorf("%+v", got)
+	}
+	text, err := s.git.Diff(t.Context(), s.issue(), s.base, bundle, 1000)
+	if err != nil || !strings.Contains(text, "Binary files /dev/null and b/long differ") || !strings.Contains(text, "+x\n") {
+		t.Errorf("%q %v", text, err)
+	}
 }

@@ -115,7 +115,7 @@ func (g *Git) withBase(ctx context.Context, task messages.Task, base messages.Ba
 	if err != nil {
 		return "", err
 	}
-	if err := g.fetch(ctx, task.Repo, mirror, from); err != nil {
+	if err := g.fetch(ctx, have.repo, mirror, from); err != nil {
 		return "", err
 	}
 	if _, err := g.commit(ctx, mirror, base.Commit); answeredNo(err) {

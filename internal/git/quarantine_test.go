@@ -99,6 +99,23 @@ func TestWorkThatIsTooLarge(t *testing.T) {
 	}
 }
 
+// A runner's pack leaves out what the base has, also where the work is a small change of it.
+func TestThinPack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	long := noise(1, 20_000)
+	s.main = s.on(t, s.main, file("long", long))
+	s.branch(t, "main", s.main)
+	s.base.Commit = s.main
+	tip, bundle := s.work(t, file("long", long+"x"))
+	if info, err := os.Stat(bundle); err != nil || info.Size() > 5000 {
+		t.Fatal(info.Size(), err)
+	}
+	if got := s.push(t, s.issue(), bundle); s.at(t, got.Branch) != tip {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A disk that is full is a matter of the machine. The work must not be blamed for it, nor given up.
 func TestFullDiskIsNotTheWorksFault(t *testing.T) {
 	t.Parallel()

@@ -3,9 +3,7 @@ package git
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -203,70 +201,6 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestHowMuchIsTaken(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	chain := func(n int) string {
-		var in strings.Builder
-		fmt.Fprintf(&in, "reset refs/lab/chain\nfrom %s\n", s.main)
-		for i := range n {
-			fmt.Fprintf(&in, "commit refs/lab/chain\nmark :%d\ncommitter %s\ndata 1\nx\nM 100644 inline f\ndata 3\n%03d\n", i+1, ann, i)
-		}
-		fmt.Fprintf(&in, "get-mark :%d\n", n)
-		return strings.TrimSpace(run(t, s.lab, strings.NewReader(in.String()), "fast-import", "--quiet", "--force"))
-	}
-	if err := s.judge(t, chain(maxCommits)); err != nil {
-		t.Error(err)
-	}
-	refused(t, s.judge(t, chain(maxCommits+1)), "more than the 500 commits")
-	files := make([]string, maxFiles+1)
-	for i := range files {
-		files[i] = file("many/"+strconv.Itoa(i), "x")
-	}
-	most := s.on(t, s.main, files[:maxFiles]...)
-	if err := s.judge(t, most); err != nil {
-		t.Error(err)
-	}
-	if err := s.judge(t, s.on(t, most, file("many/1", "y"), file("many/2", "y"))); err != nil {
-		t.Errorf("the same files once more: %v", err)
-	}
-	refused(t, s.judge(t, s.on(t, s.main, files...)), "changes 3001 files")
-	refused(t, s.judge(t, s.on(t, most, gone("README.md"))), "changes 3001 files")
-}
-
-func TestFileThatGitHubWouldRefuse(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	large := run(t, s.lab, io.LimitReader(zeros{}, maxFileSize+1), "-c", "core.compression=1", "hash-object", "-w", "--stdin")
-	tip := s.on(t, s.main, "M 100644 "+strings.TrimSpace(large)+" zeros\n")
-	refused(t, s.judge(t, tip), "`zeros` with 100 MiB")
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
-}
-
-// A few trees that name one another ten times each describe more files than there is memory to count them.
-func TestTreeBomb(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	blob := object(t, s.lab, "blob", "")
-	level := make([][3]string, 10)
-	for i := range level {
-		level[i] = [3]string{"100644", "f" + strconv.Itoa(i), blob}
-	}
-	for range 9 {
-		below := tree(t, s.lab, level...)
-		for i := range level {
-			level[i] = [3]string{"40000", "d" + strconv.Itoa(i), below}
-		}
-	}
-	refused(t, s.judge(t, s.commitOf(t, tree(t, s.lab, level...))), "more files than can be examined")
-}
-
 // Names that git quotes, a terminal obeys and a Markdown reader takes for its own.
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
@@ -306,12 +240,31 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+func TestParseRaw(t *testing.T) {
+	t.Parallel()
+	a, b, c, none := strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("c", 40), strings.Repeat("0", 40)
+	got, err := parseRaw([]byte(strings.Join([]string{
+		c, ":100644 000000 " + a + " " + none + " D", "gone", ":160000 000000 " + a + " " + none + " D", "was a submodule",
+		b, "::100644 160000 120000 " + a + " " + b + " " + c + " MM", "of a merge", ":000000 100644 " + none + " " + b + " A", ":100644 odd",
+		":000000 100644 " + none + " " + b + " A", ":100644 odd", "",
+	}, "\x00")))
+	want := []change{
+		{mode: modeGone, blob: none, path: "gone"},
+		{mode: modeGone, blob: none, path: "was a submodule", gitlink: true},
+		{mode: modeLink, blob: c, path: "of a merge", gitlink: true},
+		{mode: "100644", blob: b, path: ":100644 odd"},
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 func FuzzParseRaw(f *testing.F) {
 	id := strings.Repeat("a1", 20)
 	one := ":000000 100644 " + id + " " + id + " A\x00"
 	for _, seed := range []string{
 		id + "\x00" + one + "name\x00", one + ":x\x00" + one + "y\x00", "::100644 160000 100644 " + id + " " + id + " " + id + " MM\x00m\x00",
-		":\x00", one, "", "\x00", ":a b c d e\x00\x00", "x",
+		"::100644 100644 " + id + " " + id + " M\x00p\x00", ":\x00", one, "", "\x00", ":a b c d e\x00\x00", "x",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -69,12 +69,16 @@ func (g git) with(env map[string]string) git {
 	return g
 }
 
-// limitedBuffer keeps the beginning of what is written to it.
-type limitedBuffer struct{ bytes.Buffer }
+// limitedBuffer keeps the beginning of what is written to it. The buffer is no embedded one: its ReadFrom
+// would go past the limit.
+type limitedBuffer struct{ kept bytes.Buffer }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if room := maxGitOutput - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(len(p), room)])
+	if room := maxGitOutput - b.kept.Len(); room > 0 {
+		b.kept.Write(p[:min(len(p), room)])
 	}
 	return len(p), nil
 }
+
+func (b *limitedBuffer) Bytes() []byte  { return b.kept.Bytes() }
+func (b *limitedBuffer) String() string { return b.kept.String() }
