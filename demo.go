@@ -257,7 +257,7 @@ func (d *demoRun) show(ctx context.Context) (number int, err error) {
 func (d *demoRun) explain(number int, keep bool) {
 	delivery := d.github.Deliveries()[0].GUID
 	if !keep {
-		d.say("Where to look next: make run KEEP=1 stays up; README.md says how to run it for real.")
+		d.say("\nWhere to look next: make run KEEP=1 stays up; README.md says how to run it for real.")
 		return
 	}
 	d.say(`Still up. Look around:

@@ -83,7 +83,7 @@ func TestFixStepByStep(t *testing.T) {
 	m := start(t, model.Options{Key: "key"})
 	k := newTalk(t, m, "scenario:loop was then, now scenario:fix")
 	bug := repository(t)["login.sh"]
-	for i, want := range []struct{ tool, brings string }{{"Bash", "/work/space\nFAILED"}, {"Read", bug}, {"Edit", "done"}, {"Bash", ""}} {
+	for i, want := range []struct{ tool, brings string }{{"Bash", "/srv/space\nFAILED"}, {"Read", bug}, {"Edit", "done"}, {"Bash", ""}} {
 		a := k.send()
 		if a.status != http.StatusOK || a.tool != want.tool || a.stop != "tool_use" || a.input0 != 1000 || a.output != 50 {
 			t.Fatalf("step %d: %+v", i, a)
@@ -92,7 +92,7 @@ func TestFixStepByStep(t *testing.T) {
 			"content_block_start content_block_delta content_block_stop message_delta message_stop" {
 			t.Errorf("events %s", got)
 		}
-		if path, ok := a.input["file_path"]; ok && path != "/work/space/login.sh" {
+		if path, ok := a.input["file_path"]; ok && path != "/srv/space/login.sh" {
 			t.Errorf("path %v", path)
 		}
 		if old, ok := a.input["old_string"].(string); ok && strings.Count(bug, old) != 1 {
