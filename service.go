@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (s *service) containers(ctx context.Context) (web.Containers, error) {
 		CachedConfigs: []string{},
 		Cleanup: web.Cleanup{
 			IdleTimeoutMinutes: int(s.cfg.Task.IdleTimeout.Minutes()),
-			MaxAgeHours:        int(s.cfg.Containers.MaxAge.Hours()),
+			MaxAgeHours:        int(math.Ceil(s.cfg.Task.Timeout.Hours())), // a container is as old as its attempt
 			CheckIntervalSecs:  int(s.cfg.Containers.CleanupInterval.Seconds()),
 			StopAfterTask:      true,
 		},

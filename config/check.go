@@ -195,9 +195,6 @@ func (c *Config) checkContainers(found *faults) {
 	case strings.ContainsAny(p.Image, " \t\r\n"):
 		found.add("CONTAINER_IMAGE", quote(p.Image)+" is not the name of an image")
 	}
-	if p.MaxAge <= c.Task.Timeout && !found.has("TASK_TIMEOUT") {
-		found.add("CONTAINER_MAX_AGE_HOURS", fmt.Sprintf("%s is not more than TASK_TIMEOUT, which is %s", showDuration(p.MaxAge), showDuration(c.Task.Timeout)))
-	}
 }
 
 func (c *Config) checkAgent(found *faults) {

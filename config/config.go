@@ -92,8 +92,6 @@ type Containers struct {
 	// GatewayPort is 0 if it is to be chosen.
 	GatewayPort int `env:"GATEWAY_PORT" computed:"a free one, chosen once and kept in STATE_DIR" min:"1" max:"65535" example:"8790" doc:"Port that the gateway to the model's API listens on. Over a restart it must stay the same, so that running agents find it again."`
 
-	MaxAge time.Duration `env:"CONTAINER_MAX_AGE_HOURS" envDefault:"10h" bare:"h" min:"1m" max:"720h" example:"10" doc:"Age at which a container left behind is removed. A running task's is not, so it must be more than TASK_TIMEOUT."`
-
 	CleanupInterval time.Duration `env:"CLEANUP_CHECK_INTERVAL_SECONDS" envDefault:"60s" bare:"s" min:"1s" max:"24h" example:"60" doc:"How often the service looks for things to clean up."`
 }
 

@@ -74,7 +74,7 @@ func formerVariables() []former {
 		},
 		{"uploading artifacts is not there yet", "AWS_S3_ARTIFACT_BUCKET AWS_S3_ARTIFACT_PREFIX AWS_S3_ARTIFACT_BASE_URL"},
 		{"a container lives for one attempt and is always removed after it", "STOP_CONTAINER_AFTER_TASK"},
-		{"a container lives for one attempt; see TASK_TIMEOUT and TASK_IDLE_TIMEOUT", "CONTAINER_TIMEOUT_MINUTES"},
+		{"a container lives for one attempt; see TASK_TIMEOUT and TASK_IDLE_TIMEOUT", "CONTAINER_TIMEOUT_MINUTES CONTAINER_MAX_AGE_HOURS"},
 		{"what the service keeps is below STATE_DIR", "REPO_CACHE_DIR WORKSPACE_DIR DEVS_WORKSPACES_DIR DEVS_BRIDGE_DIR"},
 		{
 			"an agent's home is new for every attempt",
